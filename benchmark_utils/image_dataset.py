@@ -1,0 +1,93 @@
+"""The base class of image datasets: from images and a problem to batches."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from benchopt import BaseDataset
+
+from benchmark_utils.batches import Batch
+from benchmark_utils.errors import Unavailable
+from benchmark_utils.images import center_crop
+from benchmark_utils.naming import ShortName
+from benchmark_utils.problems import PROBLEMS, STRENGTHS, make_physics
+
+# Images of one shape are measured together, this many at a time at most.
+MAX_BATCH = 8
+
+
+class LazyBatches(Sequence):
+    """Batches made when they are asked for: nobody pays for training images unused.
+
+    Each has a seed of its own, so that it is the same whenever it is made.
+    """
+
+    def __init__(self, make, keys):
+        self._make, self._keys = make, keys
+
+    def __len__(self):
+        return len(self._keys)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return LazyBatches(self._make, self._keys[index])
+        return self._make(*self._keys[index])
+
+
+class ImageDataset(ShortName, BaseDataset):
+    """What a dataset of images defines: ``name``, ``parameters``, ``load(split)``.
+
+    ``load`` returns {name: tensor (C, H, W)} for the split "train" or "test". The
+    parameters in ``image_parameters`` are common to all, and so is ``img_size``: the
+    side of the central crop, or None for whole images.
+    """
+
+    always_shown = ("problem",)
+    image_parameters = {
+        "problem": list(PROBLEMS),
+        "noise_level": [None],
+        **{strength: [None] for strength in STRENGTHS},
+    }
+
+    def load(self, split):
+        raise NotImplementedError
+
+    def get_data(self):
+        data = {"dataset": self.name, "problem": self.problem}
+        try:
+            test = list(self._batches("test"))
+            return {**data, "train": self._batches("train"), "test": test}
+        except (Unavailable, ValueError) as error:
+            return {**data, "train": [], "test": [], "unavailable": str(error)}
+
+    def _batches(self, split):
+        """Batches of a split, each with a generator of its own."""
+        multiple = (self.factor or 4) if self.problem == "sr4" else 1
+        by_shape = {}
+        for name, image in self.load(split).items():
+            image = center_crop(image, self.img_size, name, multiple)
+            by_shape.setdefault(tuple(image.shape), []).append((name, image))
+        groups = [
+            images[i : i + MAX_BATCH]
+            for images in by_shape.values()
+            for i in range(0, len(images), MAX_BATCH)
+        ]
+        seed = self.get_seed(use_dataset=True, use_repetition=True)
+        return LazyBatches(
+            self._measure, [(seed, split, i, g) for i, g in enumerate(groups)]
+        )
+
+    def _measure(self, seed, split, index, images):
+        sequence = np.random.SeedSequence([seed, split == "test", index])
+        generator = torch.Generator().manual_seed(int(sequence.generate_state(1)[0]))
+        names, pixels = zip(*images)
+        x = torch.stack(pixels)
+        physics = make_physics(
+            self.problem,
+            tuple(x.shape[1:]),
+            generator,
+            n_images=len(x),
+            noise_level=self.noise_level,
+            **{strength: getattr(self, strength) for strength in STRENGTHS},
+        )
+        return Batch(x=x, y=physics(x), physics=physics, names=names)

@@ -1,0 +1,56 @@
+"""What is measured on a reconstruction x_hat of x. Each returns one value per image."""
+
+from functools import cache
+from pathlib import Path
+
+import deepinv as dinv
+import torch
+
+LPIPS_BACKBONE = "alexnet-owt-7be5be79.pth"
+
+
+def psnr(x_hat, x):
+    """-10 log10(mean (x_hat - x)^2) for data in [0, 1], in dB, not clipped: (B,)."""
+    return -10 * (x_hat - x).flatten(1).square().mean(1).log10()
+
+
+def ssim(x_hat, x):
+    """Structural similarity (Wang et al., 2004), 1 at best: (B,)."""
+    return dinv.metric.SSIM()(x_hat, x)
+
+
+def data_fit_error(fit, x_hat):
+    """1/2 ||A x_hat - y||^2 / dim(y): (B,). Half of the noise variance at the truth."""
+    return fit.value(x_hat) / fit.y[0].numel()
+
+
+def range_and_kernel_psnr(fit, x_hat, x):
+    """PSNR of what the measurements determine, and of what they say nothing about.
+
+    With P = A^+ A, the error splits as ||P e||^2 + ||e - P e||^2 = ||e||^2; both parts
+    are divided by the number of values of x, as in ``psnr``. Singular values of a blur
+    or of downsampling below ``KERNEL_THRESHOLD`` times the largest count as zero. The
+    second is infinite where ker A = {0}.
+
+    Returns
+    -------
+    psnr_range, psnr_kernel : tensors (B,), in dB.
+    """
+    error = x_hat - x
+    seen = fit.project_on_range(error)
+    return psnr(seen, 0), psnr(error - seen, 0)
+
+
+def lpips_available():
+    """Whether the weights of LPIPS are on this machine (they are never downloaded)."""
+    return (Path(torch.hub.get_dir()) / "checkpoints" / LPIPS_BACKBONE).exists()
+
+
+@cache
+def _lpips():
+    return dinv.metric.LPIPS(device="cpu")
+
+
+def lpips(x_hat, x):
+    """Learned perceptual distance (Zhang et al., 2018), 0 at best, colour: (B,)."""
+    return _lpips()(x_hat.clamp(0, 1), x)

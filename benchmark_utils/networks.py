@@ -1,0 +1,94 @@
+"""The compact network: small enough for a CPU, shipped with the repository.
+
+A bias-free residual U-Net that works on 2x2 pixel blocks (Zhang et al., 2021,
+"Plug-and-Play Image Restoration with Deep Denoiser Prior", for the bias-free
+residual U-Net and its noise-level map; Shi et al., 2016, for pixel shuffling).
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(conv(x))), with 3x3 convolutions and no bias."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+
+    def forward(self, x):
+        return x + self.conv2(F.relu(self.conv1(x), inplace=True))
+
+
+class CompactUNet(nn.Module):
+    """Residual U-Net conditioned on one number per image.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Feature channels at each scale; every scale halves the resolution.
+    blocks : int
+        Residual blocks per scale, on the way down and on the way up.
+    channels : int
+        Image channels.
+    """
+
+    def __init__(self, widths=(48, 96, 128), blocks=2, channels=3):
+        super().__init__()
+        self.multiple = 2 ** len(widths)
+
+        def stack(width):
+            return nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
+
+        self.head = nn.Conv2d(4 * channels + 1, widths[0], 3, padding=1, bias=False)
+        self.encoders = nn.ModuleList(stack(width) for width in widths[:-1])
+        self.downs = nn.ModuleList(
+            nn.Conv2d(fine, coarse, 2, stride=2, bias=False)
+            for fine, coarse in pairwise(widths)
+        )
+        self.body = stack(widths[-1])
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose2d(coarse, fine, 2, stride=2, bias=False)
+            for fine, coarse in pairwise(widths)
+        )
+        self.decoders = nn.ModuleList(stack(width) for width in widths[:-1])
+        self.tail = nn.Conv2d(widths[0], 4 * channels, 3, padding=1, bias=False)
+
+    def forward(self, x, sigma):
+        """Restore ``x``.
+
+        Parameters
+        ----------
+        x : tensor (B, C, H, W), values in [0, 1] up to the noise. Any H and W.
+        sigma : float or tensor (B,)
+            Noise level on the scale of ``x``.
+
+        Returns
+        -------
+        tensor (B, C, H, W), not clipped.
+        """
+        height, width = x.shape[-2:]
+        padding = (0, -width % self.multiple, 0, -height % self.multiple)
+        padded = F.pad(x, padding, mode="replicate") if any(padding) else x
+        blocks = F.pixel_unshuffle(padded, 2)
+        sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
+        level = sigma.reshape(-1, 1, 1, 1).expand(len(x), 1, *blocks.shape[-2:])
+        h = self.head(torch.cat([blocks, level], dim=1))
+
+        skips = []
+        for encoder, down in zip(self.encoders, self.downs):
+            h = encoder(h)
+            skips.append(h)
+            h = down(h)
+        h = self.body(h)
+        for up, decoder, skip in reversed(
+            list(zip(self.ups, self.decoders, skips, strict=True))
+        ):
+            h = decoder(up(h) + skip)
+
+        residual = F.pixel_shuffle(self.tail(h), 2)[..., :height, :width]
+        return x + residual

@@ -1,0 +1,108 @@
+"""The forward problems, by name: operator and noise level.
+
+Blurs and the filter of super-resolution wrap around the border (circular
+convolution), so that A is the same operator for every solver, with no hidden
+extrapolation outside of the image.
+"""
+
+import inspect
+from pathlib import Path
+
+import deepinv as dinv
+import numpy as np
+import torch
+
+LEVIN09 = Path(__file__).parent / "kernels" / "levin09.npz"
+
+
+def denoising(shape, generator):
+    """y = x + eps."""
+    return dinv.physics.Denoising()
+
+
+def gaussian_deblurring(shape, generator, blur_std=2.0):
+    """25x25 Gaussian blur of standard deviation ``blur_std`` pixels."""
+    kernel = dinv.physics.functional.gaussian_blur(
+        psf_size=(25, 25), sigma=(blur_std, blur_std)
+    )
+    return dinv.physics.BlurFFT(img_size=shape, filter=kernel)
+
+
+def motion_deblurring(shape, generator, kernel=1):
+    """Camera shake: kernel 1 to 8 of Levin et al. (2009)."""
+    with np.load(LEVIN09) as kernels:
+        if f"kernel_{kernel}" not in kernels:
+            raise ValueError(f"kernel must be 1 to {len(kernels)}, not {kernel!r}.")
+        values = torch.from_numpy(kernels[f"kernel_{kernel}"])
+    return dinv.physics.BlurFFT(img_size=shape, filter=values[None, None])
+
+
+def super_resolution(shape, generator, factor=4):
+    """Bicubic filter, then one pixel kept out of ``factor`` in each direction."""
+    height, width = shape[-2:]
+    if height % factor or width % factor:
+        raise ValueError(
+            f"An image of {height}x{width} pixels cannot be downsampled by {factor}: "
+            f"choose a size (img_size) that is a multiple of {factor}."
+        )
+    return dinv.physics.Downsampling(
+        img_size=shape, filter="bicubic", factor=factor, padding="circular"
+    )
+
+
+def inpainting(shape, generator, missing=0.5, n_images=1):
+    """Each pixel is missing with probability ``missing``; one mask per image."""
+    draws = torch.rand((n_images, 1, *shape[-2:]), generator=generator)
+    return dinv.physics.Inpainting(img_size=shape, mask=(draws >= missing).float())
+
+
+# name: (operator, default noise level)
+PROBLEMS = {
+    "denoising": (denoising, 0.1),
+    "gaussian_deblurring": (gaussian_deblurring, 0.01),
+    "motion_deblurring": (motion_deblurring, 0.01),
+    "sr4": (super_resolution, 0.01),
+    "inpainting": (inpainting, 0.01),
+}
+
+# The strengths that a dataset offers as parameters; None is the problem's default.
+STRENGTHS = ("blur_std", "kernel", "factor", "missing")
+
+
+def make_physics(problem, shape, generator, n_images=1, noise_level=None, **strengths):
+    """The physics of a problem, for images of one shape.
+
+    Parameters
+    ----------
+    problem : str
+        A key of ``PROBLEMS``.
+    shape : tuple (C, H, W)
+    generator : torch.Generator
+        Draws what is random in the operator, then the noise.
+    n_images : int
+        Images in the batch (each has a mask of its own in inpainting).
+    noise_level : float or None
+        Standard deviation of the Gaussian noise; None for the problem's default.
+    **strengths
+        ``blur_std``, ``kernel``, ``factor`` or ``missing``; None is left out.
+
+    Raises
+    ------
+    ValueError
+        Unknown problem, or a strength that this problem does not have.
+    """
+    if problem not in PROBLEMS:
+        raise ValueError(
+            f"Unknown problem {problem!r}. The problems are: {', '.join(PROBLEMS)}."
+        )
+    operator, default_noise_level = PROBLEMS[problem]
+    known = inspect.signature(operator).parameters
+    strengths = {name: v for name, v in strengths.items() if v is not None}
+    if unknown := set(strengths) - set(known):
+        raise ValueError(f"The problem {problem} has no {', '.join(sorted(unknown))}.")
+    if "n_images" in known:
+        strengths["n_images"] = n_images
+    physics = operator(shape, generator, **strengths)
+    sigma = default_noise_level if noise_level is None else noise_level
+    physics.noise_model = dinv.physics.GaussianNoise(sigma=sigma, rng=generator)
+    return physics

@@ -1,0 +1,152 @@
+"""The base class of the solvers: everything that is not the method itself."""
+
+import time
+
+import torch
+from benchopt import BaseSolver
+from benchopt.stopping_criterion import StoppingCriterion
+
+from benchmark_utils.errors import Unavailable
+from benchmark_utils.naming import ShortName
+from benchmark_utils.restoration import load_denoiser
+from benchmark_utils.tuned import solver_key, tuned_parameters
+
+
+class FixedBudget(StoppingCriterion):
+    """Leaves the budget to the solver, whose number of iterations is a parameter.
+
+    benchopt's time-out and its limit of 100 points per curve do not apply: a curve
+    always ends with the solver's last iterate.
+    """
+
+    def should_stop(self, stop_val, objective_list):
+        self.progress(f"point {len(objective_list)}")
+        return False, "running", self.get_next_stop_val(stop_val)
+
+
+class IterativeSolver(ShortName, BaseSolver):
+    """A solver is its ``iterate``; this class runs it on every batch and reports.
+
+    What a solver defines
+    ---------------------
+    name, parameters : as in benchopt. Numbers of iterations are parameters.
+    search_space : dict of Range
+        The hyper-parameters to tune. Their value in ``parameters`` is "tuned": the
+        value of config/tuned.yml for the problem at hand, or the range's default.
+    setup() : optional
+        Loads what the method needs, once per problem; not timed.
+    fit(train) : optional
+        Learns from training batches, which have ``x``; reported as ``fit_time``.
+    iterate(y, physics)
+        A generator that yields the successive x_k of one batch, shape (B, C, H, W).
+        One-shot methods yield once. Stochastic ones draw from ``self.generator``.
+
+    What it finds at hand: ``self.device``, ``self.generator``, and the values of its
+    parameters. All batches advance together; a batch that ends early keeps its last
+    iterate. The time of evaluation is not counted, and CUDA is synchronised before
+    each time stamp.
+    """
+
+    sampling_strategy = "callback"
+    stopping_criterion = FixedBudget()
+    search_space = {}
+    requires_grad = False
+
+    def setup(self):
+        pass
+
+    def fit(self, train):
+        pass
+
+    def skip(self, **objective):
+        try:
+            self._prepare(**objective)
+        except (Unavailable, ValueError) as error:
+            return True, str(error)
+        return False, None
+
+    def set_objective(self, **objective):
+        """Everything was prepared by ``skip``, which benchopt calls just before."""
+
+    def _prepare(self, train, test, dataset, problem, device):
+        self.device = torch.device(device)
+        self.train = train
+        self.batches = [batch.to(self.device) for batch in test]
+        self._networks = []
+        key = solver_key(self.name, self._parameters, self.search_space)
+        tuned = tuned_parameters(dataset, problem, key)
+        for parameter, space in self.search_space.items():
+            value = self._parameters[parameter]
+            if value == "tuned":
+                value = tuned.get(parameter, space.default)
+            setattr(self, parameter, value)
+        self.setup()
+
+    def load_denoiser(self, name):
+        """A denoiser of the registry, on the solver's device, its calls counted."""
+        denoiser = load_denoiser(name, self.device)
+        self._networks.append(denoiser)
+        return denoiser
+
+    def get_next(self, stop_val):
+        """Every iterate up to the tenth, then about ten per doubling."""
+        return max(stop_val + 1, round(1.07 * stop_val))
+
+    def pre_run_hook(self, stop_val):
+        self._reset()
+        start = time.perf_counter()
+        with torch.inference_mode(not self.requires_grad):
+            self.fit(self.train)
+        self._synchronise()
+        self.fit_time = time.perf_counter() - start
+
+    def warm_up(self):
+        """Compute and drop one iterate, so that one-time costs are not timed."""
+        self._reset()
+        with torch.inference_mode(not self.requires_grad):
+            self.fit(self.train[:1])
+            next(self.iterate(self.batches[0].y, self.batches[0].physics))
+
+    def run(self, callback):
+        with torch.inference_mode(not self.requires_grad):
+            running = [self.iterate(batch.y, batch.physics) for batch in self.batches]
+            while True:
+                iterates = [next(iterates, None) for iterates in running]
+                if all(x is None for x in iterates):
+                    break
+                self.x_hat = [
+                    old if x is None else x for x, old in zip(iterates, self.x_hat)
+                ]
+                self._synchronise()
+                if not callback():
+                    return
+                if self._diverged:
+                    print(f"{self}: NaN or infinite values; stopped, and scored NaN.")
+                    break
+        # The last iterate is evaluated once more, with the costly metrics.
+        self._is_last = True
+        callback()
+
+    def get_result(self):
+        x_hat = [x.cpu() for x in self.x_hat]
+        self._diverged = not all(bool(x.isfinite().all()) for x in x_hat)
+        n_images = sum(len(batch.y) for batch in self.batches)
+        return {
+            "x_hat": x_hat,
+            "is_last": self._is_last or self._diverged,
+            "fit_time": self.fit_time,
+            "n_network_calls": sum(net.n_images for net in self._networks) / n_images,
+        }
+
+    def _reset(self):
+        seed = self.get_seed(use_dataset=True, use_solver=True, use_repetition=True)
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.x_hat = [None] * len(self.batches)
+        self.fit_time = 0.0
+        self._is_last = self._diverged = False
+        for network in self._networks:
+            network.n_images = 0
+
+    def _synchronise(self):
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)

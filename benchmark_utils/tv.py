@@ -1,0 +1,59 @@
+"""Isotropic total variation: TV(x) = sum over pixels and channels of ||(grad x)||_2.
+
+Forward differences, no flow through the border (Neumann), as in deepinv.
+"""
+
+import torch
+
+
+def gradient(x):
+    """Forward differences of x (..., H, W): (2, ..., H, W), down then right."""
+    g = x.new_zeros((2, *x.shape))
+    torch.sub(x[..., 1:, :], x[..., :-1, :], out=g[0, ..., :-1, :])
+    torch.sub(x[..., :, 1:], x[..., :, :-1], out=g[1, ..., :, :-1])
+    return g
+
+
+def gradient_adjoint(u):
+    """Adjoint of ``gradient``: minus the divergence of u (2, ..., H, W)."""
+    x = torch.zeros_like(u[0])
+    x[..., 1:, :] += u[0, ..., :-1, :]
+    x[..., :-1, :] -= u[0, ..., :-1, :]
+    x[..., :, 1:] += u[1, ..., :, :-1]
+    x[..., :, :-1] -= u[1, ..., :, :-1]
+    return x
+
+
+def project_on_ball(u, radius):
+    """Each 2-vector of u (2, ...) brought in place to a norm of at most ``radius``."""
+    norm = torch.hypot(u[0], u[1])
+    return u.mul_(radius / norm.clamp_(min=radius))
+
+
+def total_variation(x):
+    """TV of each image: (B,)."""
+    return torch.linalg.vector_norm(gradient(x), dim=0).flatten(1).sum(1)
+
+
+def tv_prox(y, weight, n_iter=50):
+    """argmin_x 1/2 ||x - y||^2 + weight TV(x), by accelerated dual projection.
+
+    Beck and Teboulle (2009), "Fast Gradient-Based Algorithms for Constrained Total
+    Variation Image Denoising". Fifty iterations give a relative error near 1e-3.
+
+    Parameters
+    ----------
+    y : tensor (B, C, H, W)
+    weight : float, at least 0.
+    """
+    if weight == 0:
+        return y
+    u = y.new_zeros((2, *y.shape))
+    v, t = u, 1.0
+    for _ in range(n_iter):
+        step = gradient(y - gradient_adjoint(v))
+        new_u = project_on_ball(step.div_(8).add_(v), weight)
+        new_t = (1 + (1 + 4 * t**2) ** 0.5) / 2
+        v = torch.lerp(u, new_u, 1 + (t - 1) / new_t)
+        u, t = new_u, new_t
+    return y - gradient_adjoint(u)

@@ -1,0 +1,23 @@
+from benchmark_utils.image_dataset import ImageDataset
+from benchmark_utils.images import load_images
+
+
+class Dataset(ImageDataset):
+    """The Berkeley photographs: BSD20 or BSD68 to test, BSDS500 train to learn from.
+
+    Martin et al. (2001), "A Database of Human Segmented Natural Images". Images have
+    321x481 or 481x321 pixels. ``n_train`` bounds the number of training images.
+    """
+
+    name = "bsd"
+    parameters = {
+        **ImageDataset.image_parameters,
+        "images": ["bsd20"],
+        "img_size": [None],
+        "n_train": [200],
+    }
+
+    def load(self, split):
+        if split == "train":
+            return load_images("bsds500-train", self.n_train)
+        return load_images(self.images)

@@ -1,0 +1,22 @@
+from benchmark_utils.image_dataset import ImageDataset
+from benchmark_utils.images import load_images
+
+
+class Dataset(ImageDataset):
+    """100 images of ImageNet, one per class of a hundred; BSDS500 train to learn from.
+
+    The selection of Terris et al. (2025), "FiRe: Fixed-points of Restoration Priors".
+    """
+
+    name = "imagenet100"
+    parameters = {
+        **ImageDataset.image_parameters,
+        "img_size": [None],
+        "n_images": [None],
+        "n_train": [200],
+    }
+
+    def load(self, split):
+        if split == "train":
+            return load_images("bsds500-train", self.n_train)
+        return load_images("imagenet100", self.n_images)

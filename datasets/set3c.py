@@ -1,0 +1,18 @@
+from benchmark_utils.image_dataset import ImageDataset
+from benchmark_utils.images import load_images
+
+
+class Dataset(ImageDataset):
+    """Set3C: butterfly, leaves and starfish, 256x256; BSDS500 train to learn from."""
+
+    name = "set3c"
+    parameters = {
+        **ImageDataset.image_parameters,
+        "img_size": [None],
+        "n_train": [200],
+    }
+
+    def load(self, split):
+        if split == "train":
+            return load_images("bsds500-train", self.n_train)
+        return load_images("set3c")

@@ -1,0 +1,182 @@
+"""What every solver is asked, and how its answer is scored.
+
+The data contract
+-----------------
+A dataset returns, and ``Objective.set_data`` receives:
+
+=========== ================= ======================================= ==================
+field       type              content                                 who sees it
+=========== ================= ======================================= ==================
+train       sequence of Batch signals x with their measurements y     solvers: x and y
+test        list of Batch     signals x with their measurements y     objective: x and y
+                                                                      solvers: y only
+dataset     str               name of the dataset                     all
+problem     str               name of the problem                     all
+unavailable str or None       why there is no data, in a sentence     shown, and skipped
+=========== ================= ======================================= ==================
+
+A Batch (``benchmark_utils/batches.py``) holds signals of one shape seen through one
+operator: x and y are tensors (B, C, H, W), x in [0, 1], and y = physics(x) was drawn
+once: every solver sees the same measurements. Solvers return ``x_hat``, one tensor
+per test batch, of the shape of x.
+"""
+
+import io
+
+import numpy as np
+import torch
+from benchopt import BaseObjective
+from PIL import Image
+
+from benchmark_utils import metrics
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.naming import ShortName
+from benchmark_utils.version import fingerprint
+
+# Pictures kept for the dashboard, from the first test images.
+N_PICTURES = 2
+
+
+class Objective(ShortName, BaseObjective):
+    """Recover x from y = A x + eps; scored on the test images, none of them seen."""
+
+    name = "Inverse problems"
+    url = "https://github.com/benchopt/benchmark_inverse_problems"
+    min_benchopt_version = "1.10"
+    requirements = [
+        "pip::torch",
+        "pip::torchvision",
+        "pip::deepinv",
+        "pip::safetensors",
+        "pip::huggingface_hub",
+        "pip::pooch",
+        "pip::PyWavelets",
+        "pip::scikit-image",
+        "pip::scikit-learn",
+    ]
+
+    # ``device``: where the solvers run (auto, cpu, cuda, cuda:1...). ``version`` is not
+    # to be set: it makes benchopt's cache see changes that it would otherwise miss.
+    parameters = {"device": ["auto"], "version": [fingerprint()]}
+    sampling_strategy = "callback"
+    test_dataset_name = "simulated"
+    never_shown = ("version",)
+
+    def skip(self, unavailable=None, **data):
+        if unavailable is not None:
+            return True, unavailable
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            return True, (
+                f"device={self.device} was asked for, but torch sees no CUDA device: "
+                "install the CUDA build of torch, or leave the device on auto."
+            )
+        return False, None
+
+    def set_data(self, train, test, dataset, problem, unavailable=None):
+        self.train, self.test = train, test
+        self.dataset, self.problem = dataset, problem
+        self.fits = [data_fit(batch.physics, batch.y) for batch in test]
+
+    def get_objective(self):
+        device = self.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        return {
+            "train": self.train,
+            "test": [batch.without_truth() for batch in self.test],
+            "dataset": self.dataset,
+            "problem": self.problem,
+            "device": device,
+        }
+
+    def get_one_result(self):
+        return {"x_hat": [torch.zeros_like(b.x) for b in self.test], "is_last": True}
+
+    @torch.inference_mode()
+    def evaluate_result(self, x_hat, is_last, fit_time=0.0, n_network_calls=0.0):
+        """Scores of the reconstructions, averaged over the test images.
+
+        PSNR and data fit are computed for each iterate; the costly metrics (SSIM,
+        LPIPS, the error inside and outside of ker A) for the last one only.
+
+        Parameters
+        ----------
+        x_hat : list of tensors (B, C, H, W)
+            One per test batch.
+        is_last : bool
+            Whether this is the solver's last iterate.
+        fit_time : float
+            Seconds spent in learning, apart from the time of the curve.
+        n_network_calls : float
+            Network evaluations per test image.
+
+        Returns
+        -------
+        dict of float. ``diverged`` is 1 where x_hat has NaN or infinite values; the
+        other scores are NaN then.
+        """
+        triples = list(zip(self.fits, x_hat, (b.x for b in self.test), strict=True))
+        for _, ours, truth in triples:
+            if ours.shape != truth.shape:
+                raise ValueError(
+                    f"x_hat has a batch of shape {tuple(ours.shape)} where the images "
+                    f"have shape {tuple(truth.shape)}: a solver yields one "
+                    "reconstruction per image, of its size."
+                )
+        psnr = torch.cat([metrics.psnr(ours, x) for _, ours, x in triples])
+        fit_error = [metrics.data_fit_error(fit, ours) for fit, ours, _ in triples]
+        diverged = not bool(
+            torch.cat([ours.flatten() for ours in x_hat]).isfinite().all()
+        )
+        scores = {
+            "psnr": psnr.mean(),
+            "psnr_std": psnr.std(correction=0),
+            "psnr_min": psnr.min(),
+            "data_fit": torch.cat(fit_error).mean(),
+            "diverged": diverged,
+            "fit_time": fit_time,
+            "n_network_calls": n_network_calls,
+        }
+        if is_last and not diverged:
+            scores |= self._costly_scores(triples)
+        return {name: float(value) for name, value in scores.items()}
+
+    @staticmethod
+    def _costly_scores(triples):
+        split = [metrics.range_and_kernel_psnr(*triple) for triple in triples]
+        psnr_range, psnr_kernel = (torch.cat(part).mean() for part in zip(*split))
+        ssim = torch.cat([metrics.ssim(ours, x) for _, ours, x in triples])
+        scores = {"ssim": ssim.mean(), "psnr_range": psnr_range}
+        if psnr_kernel.isfinite():
+            scores["psnr_kernel"] = psnr_kernel
+        if metrics.lpips_available() and triples[0][2].shape[1] == 3:
+            lpips = [metrics.lpips(ours, x) for _, ours, x in triples]
+            scores["lpips"] = torch.cat(lpips).mean()
+        return scores
+
+    def save_final_results(self, x_hat, **result):
+        """PNG files (bytes) of the first test images, for the dashboard.
+
+        Returns
+        -------
+        dict: names (list of str), truth, measurement, reconstruction (lists of PNG).
+        """
+        pictures = {"names": [], "truth": [], "measurement": [], "reconstruction": []}
+        for batch, ours in zip(self.test, x_hat):
+            for i, name in enumerate(batch.names):
+                if len(pictures["names"]) == N_PICTURES:
+                    return pictures
+                pictures["names"].append(name)
+                pictures["truth"].append(png(batch.x[i]))
+                pictures["measurement"].append(png(batch.y[i]))
+                pictures["reconstruction"].append(png(ours[i]))
+        return pictures
+
+
+def png(image):
+    """An image (C, H, W) with values in [0, 1], clipped, as the bytes of a PNG file."""
+    pixels = (image.clamp(0, 1).nan_to_num() * 255).round().byte()
+    pixels = np.ascontiguousarray(pixels.movedim(0, -1).squeeze(-1).numpy())
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()

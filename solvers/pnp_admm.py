@@ -1,0 +1,45 @@
+import torch
+
+from benchmark_utils.batches import noise_level
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.solver import IterativeSolver
+from benchmark_utils.tuned import Range
+
+
+class Solver(IterativeSolver):
+    """Plug-and-play ADMM, at a fixed noise level.
+
+    Venkatakrishnan, Bouman and Wohlberg (2013), "Plug-and-Play Priors for Model Based
+    Reconstruction":
+
+        x = prox_{f / alpha}(z - u),  z = denoiser(x + u, sigma),  u = u + x - z
+
+    with alpha = reg noise^2 / sigma^2.
+    """
+
+    name = "PnP-ADMM"
+    parameters = {
+        "denoiser": ["compact"],
+        "n_iter": [20],
+        "sigma": ["tuned"],
+        "reg": ["tuned"],
+    }
+    search_space = {
+        "sigma": Range(0.005, 0.2, default=0.05),
+        "reg": Range(0.02, 5.0, default=0.5),
+    }
+
+    def setup(self):
+        self.denoise = self.load_denoiser(self.denoiser)
+
+    def iterate(self, y, physics):
+        fit = data_fit(physics, y)
+        noise = max(noise_level(physics), 1e-3)
+        gamma = self.sigma**2 / (self.reg * noise**2)
+        z = fit.initial_guess()
+        u = torch.zeros_like(z)
+        for _ in range(self.n_iter):
+            x = fit.prox(z - u, gamma)
+            z = self.denoise(x + u, self.sigma)
+            u = u + x - z
+            yield z

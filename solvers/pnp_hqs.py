@@ -1,0 +1,47 @@
+import numpy as np
+
+from benchmark_utils.batches import noise_level
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.solver import IterativeSolver
+from benchmark_utils.tuned import Range
+
+
+class Solver(IterativeSolver):
+    """Plug-and-play half-quadratic splitting with a decreasing noise level (DPIR).
+
+    Zhang et al. (2021), "Plug-and-Play Image Restoration with Deep Denoiser Prior":
+
+        x_{k+1} = prox_{f / alpha_k}(z_k),   alpha_k = reg sigma^2 / sigma_k^2
+        z_{k+1} = denoiser(x_{k+1}, sigma_k)
+
+    with sigma_k from ``sigma_start`` down to ``sigma_end``, evenly on a logarithmic
+    scale (the paper: 49/255 down to the noise level sigma, reg = 0.23, 8 steps).
+    """
+
+    name = "PnP-HQS"
+    parameters = {
+        "denoiser": ["compact"],
+        "n_iter": [8],
+        "sigma_start": ["tuned"],
+        "sigma_end": ["tuned"],
+        "reg": ["tuned"],
+    }
+    search_space = {
+        "sigma_start": Range(0.05, 0.3, default=49 / 255),
+        "sigma_end": Range(0.005, 0.15, default=0.03),
+        "reg": Range(0.02, 5.0, default=0.23),
+    }
+
+    def setup(self):
+        self.denoise = self.load_denoiser(self.denoiser)
+
+    def iterate(self, y, physics):
+        fit = data_fit(physics, y)
+        noise = max(noise_level(physics), 1e-3)
+        z = fit.initial_guess()
+        for sigma in np.geomspace(
+            self.sigma_start, self.sigma_end, self.n_iter
+        ).tolist():
+            x = fit.prox(z, sigma**2 / (self.reg * noise**2))
+            z = self.denoise(x, sigma)
+            yield z

@@ -1,0 +1,35 @@
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.solver import IterativeSolver
+from benchmark_utils.tuned import Range
+
+
+class Solver(IterativeSolver):
+    """Plug-and-play proximal gradient descent, at a fixed noise level.
+
+    Venkatakrishnan et al. (2013) for the idea, Kamilov et al. (2017) for this form:
+
+        x_{k+1} = denoiser(x_k - step A^T (A x_k - y) / ||A||^2, sigma)
+    """
+
+    name = "PnP-PGD"
+    parameters = {
+        "denoiser": ["compact"],
+        "n_iter": [40],
+        "sigma": ["tuned"],
+        "step": ["tuned"],
+    }
+    search_space = {
+        "sigma": Range(0.003, 0.2, default=0.03),
+        "step": Range(0.3, 1.9, default=1.0),
+    }
+
+    def setup(self):
+        self.denoise = self.load_denoiser(self.denoiser)
+
+    def iterate(self, y, physics):
+        fit = data_fit(physics, y)
+        step = self.step / fit.lipschitz
+        x = fit.initial_guess()
+        for _ in range(self.n_iter):
+            x = self.denoise(x - step * fit.grad(x), self.sigma)
+            yield x

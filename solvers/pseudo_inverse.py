@@ -1,0 +1,18 @@
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.solver import IterativeSolver
+from benchmark_utils.tuned import Range
+
+
+class Solver(IterativeSolver):
+    """x = A^T (A A^T + reg)^{-1} y: Tikhonov's regularised pseudo-inverse.
+
+    A^+ amplifies the noise without bound where A dampens a frequency; ``reg`` limits
+    it to 1 / (2 sqrt(reg)). ``reg=0`` is A^+ itself.
+    """
+
+    name = "Pseudo-inverse"
+    parameters = {"reg": ["tuned"]}
+    search_space = {"reg": Range(1e-5, 1.0, default=1e-3)}
+
+    def iterate(self, y, physics):
+        yield data_fit(physics, y).pseudo_inverse(self.reg)

@@ -1,0 +1,36 @@
+from benchmark_utils.batches import noise_level
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.solver import IterativeSolver
+from benchmark_utils.tuned import Range
+from benchmark_utils.tv import gradient, gradient_adjoint, project_on_ball
+
+
+class Solver(IterativeSolver):
+    """min_x 1/2 ||A x - y||^2 + reg sigma TV(x), isotropic, by a primal-dual method.
+
+    Chambolle and Pock (2011), with the over-relaxation of Condat (2013). The proximal
+    operator of the data term is in closed form for the usual operators, and a
+    conjugate gradient for the others. sigma is the noise level.
+    """
+
+    name = "TV"
+    parameters = {"reg": ["tuned"], "n_iter": [200], "step": [None]}
+    search_space = {"reg": Range(0.003, 3.0, default=0.2)}
+    relaxation = 1.9
+
+    def iterate(self, y, physics):
+        fit = data_fit(physics, y)
+        weight = self.reg * noise_level(physics)
+        # ||grad||^2 <= 8. The larger the weight, the larger the dual variable, and
+        # the smaller the primal step that balances the two.
+        tau = self.step or 0.1 / weight
+        dual_step = 1 / (8 * tau)
+        x = fit.initial_guess()
+        u = x.new_zeros((2, *x.shape))
+        for _ in range(self.n_iter):
+            x_new = fit.prox(x - tau * gradient_adjoint(u), tau)
+            step = gradient(2 * x_new - x).mul_(dual_step).add_(u)
+            u_new = project_on_ball(step, weight)
+            yield x_new
+            x = x.lerp(x_new, self.relaxation)
+            u = u.lerp_(u_new, self.relaxation)

@@ -1,0 +1,62 @@
+import torch
+from torch.nn import functional as F
+
+from benchmark_utils.batches import noise_level
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.solver import IterativeSolver
+from benchmark_utils.tuned import Range
+from benchmark_utils.wavelets import pad_to_multiple, soft_threshold
+
+
+class Solver(IterativeSolver):
+    """min_x 1/2 ||A x - y||^2 + reg sigma ||W x||_1, W orthonormal, by FISTA.
+
+    Beck and Teboulle (2009). The wavelet transform is periodic on the image extended
+    to a multiple of 2^levels. ``translation_invariant`` draws a circular shift of the
+    image at each iteration and averages the second half of the iterates (cycle
+    spinning: Figueiredo and Nowak, 2003), which removes the artefacts of the grid.
+    """
+
+    name = "Wavelets"
+    parameters = {
+        "reg": ["tuned"],
+        "n_iter": [100],
+        "wavelet": ["db8"],
+        "levels": [4],
+        "translation_invariant": [True],
+    }
+    search_space = {"reg": Range(0.003, 10.0, default=0.5)}
+
+    def iterate(self, y, physics):
+        fit = data_fit(physics, y)
+        step = 1 / fit.lipschitz
+        threshold = step * self.reg * noise_level(physics)
+        x0 = fit.initial_guess()
+        height, width = x0.shape[-2:]
+
+        def extended_grad(x):
+            margins = (0, x.shape[-1] - width, 0, x.shape[-2] - height)
+            return F.pad(fit.grad(x[..., :height, :width]), margins)
+
+        x = z = pad_to_multiple(x0, 2**self.levels)
+        t, mean = 1.0, None
+        for k in range(self.n_iter):
+            shift = self._draw_shift()
+            forward = (z - step * extended_grad(z)).roll(shift, (-2, -1))
+            x_new = soft_threshold(forward, threshold, self.wavelet, self.levels)
+            x_new = x_new.roll([-s for s in shift], (-2, -1))
+            t_new = (1 + (1 + 4 * t**2) ** 0.5) / 2
+            z = x_new + (t - 1) / t_new * (x_new - x)
+            x, t = x_new, t_new
+            if self.translation_invariant and k >= self.n_iter // 2:
+                count = k - self.n_iter // 2
+                mean = x if count == 0 else mean + (x - mean) / (count + 1)
+            yield (x if mean is None else mean)[..., :height, :width]
+
+    def _draw_shift(self):
+        if not self.translation_invariant:
+            return [0, 0]
+        high = 2**self.levels
+        return torch.randint(
+            high, (2,), generator=self.generator, device=self.device
+        ).tolist()
