@@ -45,5 +45,8 @@ class Batch:
 
 
 def noise_level(physics):
-    """Standard deviation of the noise, on the scale of y."""
-    return float(physics.noise_model.sigma)
+    """Standard deviation of the noise on the scale of y; at least 1e-3.
+
+    Solvers weigh the prior by it, and a weight of zero would switch the prior off.
+    """
+    return max(float(physics.noise_model.sigma), 1e-3)

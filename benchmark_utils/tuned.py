@@ -47,11 +47,14 @@ def solver_key(name, parameters, search_space):
 def tuned_parameters(dataset, problem, key):
     """The values tuned for a solver on a problem: {} where there are none.
 
-    A dataset that was not tuned for borrows from the first one that was.
+    Where nothing was tuned for this dataset, the values of the first one that was are
+    borrowed; likewise for the options of a solver (another denoiser, say).
     """
     tuned = read_tuned()
+    name = key.split("[")[0]
     for source in [dataset, *tuned]:
-        entry = tuned.get(source, {}).get(problem, {}).get(key)
-        if entry is not None:
-            return entry["parameters"]
+        solvers = tuned.get(source, {}).get(problem, {})
+        for candidate in [key, *solvers]:
+            if candidate in solvers and candidate.split("[")[0] == name:
+                return solvers[candidate]["parameters"]
     return {}

@@ -20,7 +20,7 @@ class Solver(IterativeSolver):
     name = "PnP-ADMM"
     parameters = {
         "denoiser": ["compact"],
-        "n_iter": [20],
+        "n_iter": [15],
         "sigma": ["tuned"],
         "reg": ["tuned"],
     }
@@ -34,7 +34,7 @@ class Solver(IterativeSolver):
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)
-        noise = max(noise_level(physics), 1e-3)
+        noise = noise_level(physics)
         gamma = self.sigma**2 / (self.reg * noise**2)
         z = fit.initial_guess()
         u = torch.zeros_like(z)

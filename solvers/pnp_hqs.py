@@ -37,7 +37,7 @@ class Solver(IterativeSolver):
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)
-        noise = max(noise_level(physics), 1e-3)
+        noise = noise_level(physics)
         z = fit.initial_guess()
         for sigma in np.geomspace(
             self.sigma_start, self.sigma_end, self.n_iter

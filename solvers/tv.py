@@ -14,16 +14,16 @@ class Solver(IterativeSolver):
     """
 
     name = "TV"
-    parameters = {"reg": ["tuned"], "n_iter": [200], "step": [None]}
+    parameters = {"reg": ["tuned"], "n_iter": [200], "step": [0.02]}
     search_space = {"reg": Range(0.003, 3.0, default=0.2)}
     relaxation = 1.9
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)
         weight = self.reg * noise_level(physics)
-        # ||grad||^2 <= 8. The larger the weight, the larger the dual variable, and
-        # the smaller the primal step that balances the two.
-        tau = self.step or 0.1 / weight
+        # The dual variable is of the size of the weight: dividing by it balances the
+        # two step sizes. Their product is 1 / ||grad||^2 = 1 / 8.
+        tau = self.step / weight
         dual_step = 1 / (8 * tau)
         x = fit.initial_guess()
         u = x.new_zeros((2, *x.shape))

@@ -34,5 +34,5 @@ class Recipe:
 
 
 RECIPES = {
-    "denoiser": Recipe(degrade=gaussian_noise, steps=26_000),
+    "denoiser": Recipe(degrade=gaussian_noise, steps=16_000),
 }

@@ -1,0 +1,95 @@
+"""Evaluate your own function on any dataset of the benchmark, from Python.
+
+    from benchmark_utils.evaluation import evaluate
+    report = evaluate(my_method, "natural[problem=sr4]", against=["TV"])
+    print(report.table)
+
+where ``my_method(y, physics)`` returns x_hat, the size of the images. Run it from the
+root of the repository.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from benchopt.benchmark import Benchmark
+from benchopt.runner import _run_benchmark
+
+from benchmark_utils.results import final_scores
+from benchmark_utils.solver import IterativeSolver
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an evaluation gives.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per dataset and solver, with the final scores and the time (seconds).
+    results : Path
+        benchopt's result file (parquet): curves, scores and pictures.
+    page : Path
+        The dashboard, with the reconstructions, to open in a browser.
+    """
+
+    table: pd.DataFrame
+    results: Path
+    page: Path
+
+
+def solver_from_function(function, solver_name):
+    """A one-shot solver class that calls ``function(y, physics)``."""
+
+    class Solver(IterativeSolver):
+        name = solver_name
+        _module_filename = Path(__file__)
+
+        def iterate(self, y, physics):
+            yield function(y, physics)
+
+    return Solver
+
+
+def evaluate(function, dataset, name="My method", against=(), output="evaluation"):
+    """Score a function as the solvers are: same measurements, metrics and pictures.
+
+    Parameters
+    ----------
+    function : callable (y, physics) -> x_hat
+        y (B, ...) are measurements, ``physics`` a deepinv operator; x_hat has one
+        image (C, H, W) per measurement.
+    dataset : str or list of str
+        As on benchopt's command line: "natural", "bsd[problem=inpainting]"...
+    name : str
+        What to call the function in tables and plots.
+    against : list of str
+        Solvers to run beside it: "TV", "PnP-HQS[denoiser=tv]"...
+    output : str
+        Name of the result file in ``outputs``.
+
+    Returns
+    -------
+    Report
+    """
+    # benchopt's cache cannot see the code of a function: nothing is cached.
+    benchmark = Benchmark(ROOT, no_cache=True)
+    datasets = [dataset] if isinstance(dataset, str) else list(dataset)
+    others = benchmark.check_solver_patterns(list(against)) if against else []
+    _, results = _run_benchmark(
+        benchmark,
+        solvers=[(solver_from_function(function, name), {}), *others],
+        datasets=benchmark.check_dataset_patterns(datasets),
+        objectives=benchmark.check_objective_filters([]),
+        timeout=None,
+        display=False,
+        output_file=output,
+    )
+    if results is None:
+        raise RuntimeError(
+            f"Nothing was evaluated on {dataset}: see the messages above."
+        )
+    page = results.with_name(f"{benchmark.name}_{results.stem}.html")
+    return Report(final_scores(results), results, page)

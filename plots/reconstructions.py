@@ -1,0 +1,132 @@
+import io
+
+import numpy as np
+from benchopt import BasePlot
+from PIL import Image
+
+from benchmark_utils.results import last_rows, short_label
+
+# Larger pictures are shown by their centre: the page holds all of them.
+MAX_SIDE = 256
+# The detail has 1/8 of the side of the picture, and is shown 3 times larger.
+DETAIL = 8
+ZOOM = 3
+FRAME = (255, 160, 0)
+
+
+def decode(png):
+    """The bytes of a PNG file as uint8 (H, W, 3)."""
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def psnr(picture, truth):
+    """In dB, from pictures of 8 bits."""
+    error = picture.astype(float) - truth
+    return -10 * np.log10(np.mean((error / 255) ** 2))
+
+
+def enlarge(picture, height, width):
+    """Nearest neighbour."""
+    rows = np.arange(height) * picture.shape[0] // height
+    columns = np.arange(width) * picture.shape[1] // width
+    return picture[rows][:, columns]
+
+
+def centre(picture):
+    """The central part of at most MAX_SIDE pixels in each direction."""
+    top, left = (max(n - MAX_SIDE, 0) // 2 for n in picture.shape[:2])
+    return picture[top : top + MAX_SIDE, left : left + MAX_SIDE]
+
+
+def find_detail(truth):
+    """Where the gradients are strongest: (top, left, side) of a square."""
+    grey = truth.mean(-1)
+    slope = sum(np.abs(g) for g in np.gradient(grey))
+    side = min(grey.shape) // DETAIL
+    rows, columns = (n // side for n in grey.shape)
+    blocks = slope[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    row, column = divmod(int(blocks.mean((1, 3)).argmax()), columns)
+    return row * side, column * side, side
+
+
+def framed(picture):
+    picture = picture.copy()
+    for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
+        edge[:] = FRAME
+    return picture
+
+
+def with_zoom(picture, detail):
+    """The picture with its detail enlarged in the opposite corner.
+
+    Returns
+    -------
+    float array (H, W, 3) in [0, 1]. The values are rounded to 64 levels, which the
+    eye doesn't see and which saves a third of the weight of the page.
+    """
+    top, left, side = detail
+    height, width = picture.shape[:2]
+    picture = picture // 4 * 4 + 2
+    crop = picture[top : top + side, left : left + side]
+    size = ZOOM * side
+    inset_top = height - size if top + side / 2 < height / 2 else 0
+    inset_left = width - size if left + side / 2 < width / 2 else 0
+    inset = slice(inset_top, inset_top + size), slice(inset_left, inset_left + size)
+    picture[inset] = framed(enlarge(crop, size, size))
+    picture[top : top + side, left : left + side] = framed(crop)
+    return picture / 255
+
+
+def picture_numbers(df):
+    kept = df["final_results"].dropna()
+    return list(range(1, max(len(pictures["names"]) for pictures in kept) + 1))
+
+
+class Plot(BasePlot):
+    """Truth, measurement, and what each solver makes of it, with a detail enlarged.
+
+    The PSNR is that of the whole picture; pictures are those of the first repetition.
+    """
+
+    name = "reconstructions"
+    type = "image"
+    options = {"dataset": ..., "objective": ..., "picture": picture_numbers}
+
+    def plot(self, df, dataset, objective, picture):
+        rows = self._rows(df, dataset, objective, picture)
+        if rows.empty:
+            return []
+        pictures = rows["final_results"].iloc[0]
+        truth = decode(pictures["truth"][picture - 1])
+        measurement = decode(pictures["measurement"][picture - 1])
+        detail = find_detail(centre(truth))
+
+        label = "Measurement"
+        if measurement.shape != truth.shape:
+            label += " ({1}x{0} pixels)".format(*measurement.shape)
+        shown = [("Truth", truth), (label, enlarge(measurement, *truth.shape[:2]))]
+        for _, row in rows.iterrows():
+            ours = decode(row["final_results"]["reconstruction"][picture - 1])
+            score = "diverged"
+            if not row["objective_diverged"]:
+                score = f"{psnr(ours, truth):.2f} dB"
+            shown.append((f"{row['solver_name']}: {score}", ours))
+        return [
+            {"image": with_zoom(centre(image), detail), "label": label}
+            for label, image in shown
+        ]
+
+    def get_metadata(self, df, dataset, objective, picture):
+        rows = self._rows(df, dataset, objective, picture)
+        title = short_label(dataset)
+        if not rows.empty:
+            title += f": {rows['final_results'].iloc[0]['names'][picture - 1]}"
+        return {"title": title, "ncols": 4}
+
+    @staticmethod
+    def _rows(df, dataset, objective, picture):
+        """One row per solver with such a picture, in the order of the run."""
+        rows = last_rows(df[df["dataset_name"] == dataset], objective)
+        rows = rows.dropna(subset="final_results")
+        rows = rows[[picture <= len(p["names"]) for p in rows["final_results"]]]
+        return rows.drop_duplicates("solver_name")

@@ -1,0 +1,132 @@
+"""Tune the hyper-parameters of solvers: the same number of trials for every one.
+
+    python tools/tune.py -d natural -s TV -s "PnP-HQS[denoiser=compact]" --trials 15
+    python tools/tune.py -d "bsd[n_train=3]" -s TV --trials 15
+
+maximises with optuna (seeded) the mean PSNR on the training images, problem by problem,
+and writes the best values to config/tuned.yml, from where solvers take them. The
+test images are never read.
+"""
+
+import argparse
+import datetime
+import sys
+from pathlib import Path
+
+import optuna
+import torch
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchopt.benchmark import Benchmark  # noqa: E402
+from benchopt.utils.run_context import RunContext  # noqa: E402
+
+from benchmark_utils import metrics  # noqa: E402
+from benchmark_utils.tuned import TUNED_FILE, solver_key  # noqa: E402
+
+
+def mean_psnr(solver, data, batches):
+    """PSNR (dB) of the last iterates on ``batches``; minus infinity on divergence."""
+    skipped, reason = solver.skip(**data)
+    if skipped:
+        raise SystemExit(f"{solver} cannot be tuned: {reason}")
+    solver.pre_run_hook(None)
+    solver.run(lambda: bool(solver.get_result()) and True)
+    x_hat = solver.get_result()["x_hat"]
+    psnrs = [metrics.psnr(ours, batch.x) for ours, batch in zip(x_hat, batches)]
+    score = float(torch.cat(psnrs).mean())
+    return score if score == score else float("-inf")
+
+
+def tune(solver_class, options, dataset, trials):
+    """Best parameters of a solver on the training images of one dataset and problem.
+
+    Returns
+    -------
+    key, entry : the solver as tuned.yml names it, and what is recorded of it.
+    """
+    context = RunContext().set_run_context
+    context("tuning", dataset, solver_class.name, repetition=0, base_seed=0)
+    data = dataset.get_data()
+    if "unavailable" in data:
+        raise SystemExit(data["unavailable"])
+    batches = list(data["train"])
+    data["train"], data["test"] = [], [batch.without_truth() for batch in batches]
+    data["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    space = solver_class.search_space
+
+    def objective(trial):
+        values = {
+            name: float(f"{trial.suggest_float(name, s.low, s.high, log=True):.3g}")
+            for name, s in space.items()
+        }
+        solver = solver_class.get_instance(**options, **values)
+        context("tuning", dataset, solver, repetition=0, base_seed=0)
+        trial.set_user_attr("values", values)
+        return mean_psnr(solver, data, batches)
+
+    sampler = optuna.samplers.TPESampler(seed=0, multivariate=True)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.enqueue_trial({name: s.default for name, s in space.items()})
+    study.optimize(objective, n_trials=trials)
+    parameters = solver_class.get_instance(**options)._parameters
+    key = solver_key(solver_class.name, parameters, space)
+    return key, {
+        "parameters": study.best_trial.user_attrs["values"],
+        "score": round(study.best_value, 3),
+        "trials": trials,
+        "date": datetime.date.today().isoformat(),
+        "data": [name for batch in batches for name in batch.names],
+    }
+
+
+def save(dataset, problem, key, entry):
+    """Add one entry to config/tuned.yml."""
+    tuned = yaml.safe_load(TUNED_FILE.read_text()) if TUNED_FILE.exists() else {}
+    tuned.setdefault(dataset, {}).setdefault(problem, {})[key] = entry
+    TUNED_FILE.write_text(
+        "# Written by tools/tune.py: mean PSNR (dB) on training images.\n"
+        + yaml.safe_dump(tuned, sort_keys=True, default_flow_style=None, width=88)
+    )
+
+
+def single_values(options, skipped):
+    """{parameter: value} from benchopt's {parameter: list of values}: the first."""
+    return {
+        name: values[0] if isinstance(values, list) else values
+        for name, values in options.items()
+        if name not in skipped
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("-d", "--dataset", required=True)
+    parser.add_argument("-s", "--solver", action="append", required=True)
+    parser.add_argument("--trials", type=int, default=15)
+    args = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+    benchmark = Benchmark(ROOT)
+    [(dataset_class, dataset_options)] = benchmark.check_dataset_patterns(
+        [args.dataset]
+    )
+    for solver_class, options in benchmark.check_solver_patterns(args.solver):
+        if not getattr(solver_class, "search_space", None):
+            raise SystemExit(
+                f"{solver_class.name} has no search_space: nothing to tune."
+            )
+        options = single_values(options, skipped=solver_class.search_space)
+        problems = dataset_options["problem"]
+        for problem in problems if isinstance(problems, list) else [problems]:
+            others = single_values(dataset_options, skipped=["problem"])
+            dataset = dataset_class.get_instance(problem=problem, **others)
+            key, entry = tune(solver_class, options, dataset, args.trials)
+            save(dataset_class.name, problem, key, entry)
+            print(f"{args.dataset} {problem} {key}: {entry}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
