@@ -92,4 +92,4 @@ def evaluate(function, dataset, name="My method", against=(), output="evaluation
             f"Nothing was evaluated on {dataset}: see the messages above."
         )
     page = results.with_name(f"{benchmark.name}_{results.stem}.html")
-    return Report(final_scores(results), results, page)
+    return Report(final_scores(pd.read_parquet(results)), results, page)

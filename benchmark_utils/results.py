@@ -1,6 +1,6 @@
-"""Reading benchopt's result files: the final row of each curve, and its scores."""
+"""Reading benchopt's results: the last row of each curve, and its scores."""
 
-import pandas as pd
+import re
 
 SCORES = [
     "psnr",
@@ -14,30 +14,43 @@ SCORES = [
     "fit_time",
     "n_network_calls",
 ]
-RUN = ["dataset_name", "objective_name", "solver_name", "idx_rep"]
+KEYS = ["dataset_name", "solver_name"]
 
 
-def final_rows(rows):
-    """The last row of each curve of a benchopt DataFrame, whatever its scores."""
-    return rows.sort_values("stop_val", kind="stable").groupby(RUN, sort=False).tail(1)
+def mean_or_nan(values):
+    """The mean; NaN where a value is NaN: a run that diverged must not be hidden."""
+    return values.mean(skipna=False)
 
 
-def final_scores(results):
-    """Final scores of a result file, averaged over the repetitions.
+def short_label(dataset_name):
+    """The name as titles show it: natural[problem=sr4] is "natural sr4"."""
+    label = re.sub(r"problem=([^,\]]+)", r"\1", dataset_name)
+    return label.replace("[", " ").replace("]", "").replace(",", " ")
+
+
+def last_rows(df, objective=None):
+    """The last row of each curve: one per dataset, objective, solver and repetition."""
+    if objective is not None:
+        df = df[df["objective_name"] == objective]
+    curve = ["dataset_name", "objective_name", "solver_name", "idx_rep"]
+    return df.sort_values("stop_val", kind="stable").groupby(curve, sort=False).tail(1)
+
+
+def final_scores(df, objective=None):
+    """Final scores of each dataset and solver, averaged over the repetitions.
 
     Parameters
     ----------
-    results : path of a parquet file.
+    df : DataFrame of a benchopt result file.
+    objective : str or None
+        Keep one objective only.
 
     Returns
     -------
-    DataFrame: dataset_name, solver_name, the scores that were measured, and time (s).
+    DataFrame: dataset_name, solver_name, the scores that were measured, time (s).
     """
-    rows = final_rows(pd.read_parquet(results))
+    rows = last_rows(df, objective)
     scores = rows.filter([f"objective_{score}" for score in SCORES])
     scores.columns = scores.columns.str.removeprefix("objective_")
-    keys = ["dataset_name", "solver_name"]
-    scores = rows[[*keys, "time"]].join(scores)
-    # A mean that skipped NaN would hide a repetition that diverged.
-    means = scores.groupby(keys, sort=False).agg(lambda x: x.mean(skipna=False))
-    return means[[*means.columns.drop("time"), "time"]].reset_index()
+    scores = rows[KEYS].join(scores).assign(time=rows["time"])
+    return scores.groupby(KEYS, sort=False).agg(mean_or_nan).reset_index()

@@ -1,4 +1,5 @@
 import torch
+
 from benchmark_utils.image_dataset import ImageDataset
 
 

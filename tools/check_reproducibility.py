@@ -18,12 +18,11 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.results import final_scores  # noqa: E402
+from benchmark_utils.results import KEYS, final_scores  # noqa: E402
 
 CONFIG = ROOT / "config" / "quick.yml"
 REFERENCE = ROOT / "config" / "quick_reference.csv"
 TOLERANCE = 0.05
-KEYS = ["dataset_name", "solver_name"]
 
 
 def run(config, results, *options):
@@ -31,7 +30,7 @@ def run(config, results, *options):
     command = [sys.executable, "-m", "benchopt", "run", str(ROOT), "--no-plot"]
     command += ["--config", str(config), "--output", str(results), *options]
     subprocess.run(command, check=True)
-    return final_scores(results).set_index(KEYS)["psnr"]
+    return final_scores(pd.read_parquet(results)).set_index(KEYS)["psnr"]
 
 
 def differences(psnr, reference, tolerance=TOLERANCE):
@@ -45,7 +44,7 @@ def differences(psnr, reference, tolerance=TOLERANCE):
             messages.append(f"{name}: not in the reference.")
         elif not abs(psnr[row] - reference[row]) <= tolerance:
             messages.append(
-                f"{name}: {psnr[row]:.2f} dB, the reference has {reference[row]:.2f} dB."
+                f"{name}: {psnr[row]:.2f} dB; the reference: {reference[row]:.2f} dB."
             )
     return messages
 
