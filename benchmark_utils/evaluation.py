@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 from benchopt.benchmark import Benchmark
+from benchopt.results import read_results
 from benchopt.runner import _run_benchmark
 
 from benchmark_utils.results import final_scores
@@ -92,4 +93,4 @@ def evaluate(function, dataset, name="My method", against=(), output="evaluation
             f"Nothing was evaluated on {dataset}: see the messages above."
         )
     page = results.with_name(f"{benchmark.name}_{results.stem}.html")
-    return Report(final_scores(pd.read_parquet(results)), results, page)
+    return Report(final_scores(read_results(results)), results, page)

@@ -77,5 +77,5 @@ class Plot(BasePlot):
             psnr=("psnr", mean_or_nan), time=("time", "sum"), runs=("time", "size")
         )
         complete = points["runs"] == scores["dataset_name"].nunique()
-        points = points[complete & points["psnr"].notna()]
+        points = points[complete & np.isfinite(points["psnr"])]
         return points, [solver for solver in solvers if solver not in points.index]

@@ -1,8 +1,21 @@
+import numpy as np
 from benchopt import BasePlot
 
 from benchmark_utils.results import final_scores, mean_or_nan, short_label
 
-SUMMARY = ["mean rank", "mean PSNR"]
+
+def cell(psnr_or_rank, is_best):
+    if not np.isfinite(psnr_or_rank):
+        return "diverged"
+    return f"**{psnr_or_rank}**" if is_best else psnr_or_rank
+
+
+def column_labels(datasets):
+    """Short labels, without the name of the dataset where they all have the same."""
+    labels = [short_label(dataset) for dataset in datasets]
+    if len({label.split()[0] for label in labels}) > 1:
+        return labels
+    return [label.partition(" ")[2] or label for label in labels]
 
 
 class Plot(BasePlot):
@@ -18,52 +31,45 @@ class Plot(BasePlot):
     options = {"objective": ...}
 
     def plot(self, df, objective):
+        datasets = self._datasets(df, objective)
         scores = final_scores(df, objective)
         by_dataset = scores.groupby("dataset_name")["psnr"]
         scores["rank"] = by_dataset.rank(ascending=False, na_option="bottom")
         by_solver = scores.groupby("solver_name")
 
-        psnr = scores.pivot(index="solver_name", columns="dataset_name", values="psnr")
-        psnr = psnr[scores["dataset_name"].unique()]
-        runs = by_solver.size()
-        complete = runs == psnr.shape[1]
+        best = by_dataset.max()
+        rank, psnr = by_solver["rank"].mean(), by_solver["psnr"].agg(mean_or_nan)
+        complete = by_solver.size() == len(datasets)
+        best_rank, best_psnr = rank[complete].min(), psnr[complete].max()
 
-        table = psnr.copy()
-        table.insert(0, "mean rank", by_solver["rank"].mean())
-        table.insert(1, "mean PSNR", by_solver["psnr"].agg(mean_or_nan))
-        best = psnr.max()
-        best["mean rank"] = table.loc[complete, "mean rank"].min()
-        best["mean PSNR"] = table.loc[complete, "mean PSNR"].max()
-
-        ran = set(zip(scores["solver_name"], scores["dataset_name"]))
-        return [
-            [solver]
-            + [
-                self._cell(
-                    value,
-                    is_best=value == best[column]
-                    and (column not in SUMMARY or complete[solver]),
-                    ran=column in SUMMARY or (solver, column) in ran,
-                )
-                for column, value in row.items()
-            ]
-            + [f"{runs[solver]}/{psnr.shape[1]}"]
-            for solver, row in table.iterrows()
-        ]
-
-    @staticmethod
-    def _cell(value, is_best, ran):
-        if not ran:
-            return "not run"
-        if value != value:
-            return "diverged"
-        return f"**{value}**" if is_best else value
+        rows = []
+        for solver, runs in by_solver:
+            final = runs.set_index("dataset_name")["psnr"]
+            rows.append(
+                [
+                    solver,
+                    cell(rank[solver], complete[solver] and rank[solver] == best_rank),
+                    cell(psnr[solver], complete[solver] and psnr[solver] == best_psnr),
+                    f"{len(runs)}/{len(datasets)}",
+                    *(
+                        cell(final[dataset], final[dataset] == best[dataset])
+                        if dataset in final
+                        else "not run"
+                        for dataset in datasets
+                    ),
+                ]
+            )
+        return rows
 
     def get_metadata(self, df, objective):
-        datasets = final_scores(df, objective)["dataset_name"].unique()
+        columns = column_labels(self._datasets(df, objective))
         return {
             "title": f"{objective}\nPSNR in dB, averaged over the test images",
-            "columns": ["solver", *SUMMARY, *map(short_label, datasets), "runs"],
+            "columns": ["solver", "mean rank", "mean PSNR", "runs", *columns],
             "default_order_column": "mean rank",
             "default_order_ascending": True,
         }
+
+    @staticmethod
+    def _datasets(df, objective):
+        return df.loc[df["objective_name"] == objective, "dataset_name"].unique()

@@ -11,7 +11,7 @@ MAX_SIDE = 256
 # The detail has 1/8 of the side of the picture, and is shown 3 times larger.
 DETAIL = 8
 ZOOM = 3
-FRAME = (255, 160, 0)
+FRAME = (0, 255, 80)
 
 
 def decode(png):
@@ -121,12 +121,12 @@ class Plot(BasePlot):
         title = short_label(dataset)
         if not rows.empty:
             title += f": {rows['final_results'].iloc[0]['names'][picture - 1]}"
-        return {"title": title, "ncols": 4}
+        return {"title": title, "ncols": 3}
 
     @staticmethod
     def _rows(df, dataset, objective, picture):
         """One row per solver with such a picture, in the order of the run."""
-        rows = last_rows(df[df["dataset_name"] == dataset], objective)
+        rows = last_rows(df[df["dataset_name"] == dataset], objective).sort_index()
         rows = rows.dropna(subset="final_results")
         rows = rows[[picture <= len(p["names"]) for p in rows["final_results"]]]
         return rows.drop_duplicates("solver_name")

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+from benchopt.results import read_results
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -30,7 +31,7 @@ def run(config, results, *options):
     command = [sys.executable, "-m", "benchopt", "run", str(ROOT), "--no-plot"]
     command += ["--config", str(config), "--output", str(results), *options]
     subprocess.run(command, check=True)
-    return final_scores(pd.read_parquet(results)).set_index(KEYS)["psnr"]
+    return final_scores(read_results(results)).set_index(KEYS)["psnr"]
 
 
 def differences(psnr, reference, tolerance=TOLERANCE):

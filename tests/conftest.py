@@ -1,0 +1,121 @@
+"""What the tests share. They read no file outside the repository, and no network."""
+
+import socket
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from benchopt.benchmark import Benchmark
+from benchopt.runner import run_benchmark
+from benchopt.utils.run_context import RunContext
+from hypothesis import settings
+
+torch.set_num_threads(1)
+settings.register_profile(
+    "benchmark", deadline=None, derandomize=True, database=None, max_examples=12
+)
+settings.load_profile("benchmark")
+
+ROOT = Path(__file__).resolve().parents[1]
+# Also makes benchmark_utils importable, as it is during a run.
+BENCHMARK = Benchmark(ROOT, no_cache=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network():
+    """Connections beyond this machine fail, as they do without a network."""
+    connect = socket.socket.connect
+
+    def connect_here_only(self, address):
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1"):
+            raise OSError("the tests have no network")
+        return connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_here_only)
+        yield
+
+
+@pytest.fixture(scope="session")
+def get_data():
+    """get_data(dataset, seed, repetition, **parameters): its data, as in a run."""
+
+    def get(name, seed=0, repetition=0, **parameters):
+        (dataset_class,) = BENCHMARK.check_dataset_patterns([name], class_only=True)
+        dataset = dataset_class.get_instance(**parameters)
+        RunContext().set_run_context("objective", dataset, "", repetition, seed)
+        return dataset.get_data()
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def get_objective():
+    """get_objective(data): the objective, once it has received a dataset's data."""
+
+    def get(data):
+        objective = BENCHMARK.get_benchmark_objective().get_instance(device="cpu")
+        objective.set_data(**data)
+        return objective
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def get_iterates():
+    """get_iterates(solver, batch, **parameters): all that it yields for one batch."""
+
+    def get(name, batch, **parameters):
+        (solver_class,) = BENCHMARK.check_solver_patterns([name], class_only=True)
+        solver = solver_class.get_instance(**parameters)
+        RunContext().set_run_context("objective", "dataset", solver, 0, 0)
+        skipped, reason = solver.skip(
+            train=[], test=[batch], dataset="none", problem="none", device="cpu"
+        )
+        assert not skipped, reason
+        solver.pre_run_hook(None)
+        with torch.inference_mode():
+            return list(solver.iterate(batch.y, batch.physics))
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """run(solvers, datasets): the rows that benchopt writes, in their order."""
+
+    def run(solvers, datasets=("simulated",), objectives=None, **options):
+        output = tmp_path_factory.mktemp("run") / "results.parquet"
+        written = run_benchmark(
+            BENCHMARK,
+            solver_names=[str(solver) for solver in solvers],
+            dataset_names=list(datasets),
+            objective_filters=objectives,
+            plot_result=False,
+            no_cache=True,
+            output_file=str(output),
+            **options,
+        )
+        return pd.read_parquet(written)
+
+    return run
+
+
+@pytest.fixture
+def solver_file(tmp_path):
+    """solver_file(name, body): a file with a solver whose class has this body."""
+
+    def write(name, body):
+        lines = [
+            "import torch",
+            "from benchmark_utils.solver import IterativeSolver",
+            "class Solver(IterativeSolver):",
+            f"    name = {name!r}",
+            *(f"    {line}" for line in body.strip().splitlines()),
+        ]
+        path = tmp_path / f"{name}.py"
+        path.write_text("\n".join(lines))
+        return path
+
+    return write

@@ -1,0 +1,100 @@
+"""Tuning maximises the PSNR on training images, and solvers use what it found."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+from benchopt.benchmark import Benchmark
+from conftest import ROOT
+
+from benchmark_utils import tuned
+from tools import tune
+
+
+@pytest.fixture
+def tuned_file(tmp_path, monkeypatch):
+    """An empty tuned.yml, in place of the committed one."""
+    path = tmp_path / "tuned.yml"
+    monkeypatch.setattr(tuned, "TUNED_FILE", path)
+    monkeypatch.setattr(tune, "TUNED_FILE", path)
+    tuned.read_tuned.cache_clear()
+    yield path
+    tuned.read_tuned.cache_clear()
+
+
+def tune_tv(trials):
+    benchmark = Benchmark(ROOT)
+    [(dataset_class, _)] = benchmark.check_dataset_patterns(["simulated"])
+    [(solver_class, _)] = benchmark.check_solver_patterns(["TV"])
+    dataset = dataset_class.get_instance(problem="denoising")
+    return tune.tune(solver_class, {"n_iter": 50}, dataset, trials)
+
+
+def test_tuning_is_reproducible_and_beats_the_default_value():
+    key, entry = tune_tv(trials=8)
+    assert key == "TV"
+    assert tune_tv(trials=8) == (key, entry)
+    _, default_only = tune_tv(trials=1)
+    assert entry["score"] > default_only["score"] + 0.5
+    assert entry["trials"] == 8
+    assert entry["data"] == ["train0", "train1"]
+
+
+def test_tuned_values_are_used_by_default_and_explicit_ones_override(tuned_file):
+    entry = {"parameters": {"reg": 0.123}, "score": 1.0}
+    tune.save("simulated", "denoising", "TV", entry)
+    benchmark = Benchmark(ROOT)
+    [(solver_class, _)] = benchmark.check_solver_patterns(["TV"])
+    [(dataset_class, _)] = benchmark.check_dataset_patterns(["simulated"])
+    dataset = dataset_class.get_instance()
+    tune.RunContext().set_run_context("o", dataset, "s", repetition=0, base_seed=0)
+    data = {**dataset.get_data(), "device": "cpu"}
+    solver = solver_class.get_instance()
+    assert solver.skip(**data) == (False, None)
+    assert solver.reg == 0.123
+    explicit = solver_class.get_instance(reg=0.5)
+    explicit.skip(**data)
+    assert explicit.reg == 0.5
+
+
+def test_what_was_not_tuned_borrows_the_nearest_values(tuned_file):
+    for value, dataset, key in [(1, "bsd", "PnP[denoiser=a]"), (2, "natural", "TV")]:
+        entry = {"parameters": {"reg": value}, "score": 1.0}
+        tune.save(dataset, "sr4", key, entry)
+    assert tuned.tuned_parameters("set3c", "sr4", "PnP[denoiser=b]") == {"reg": 1}
+    assert tuned.tuned_parameters("bsd", "sr4", "TV") == {"reg": 2}
+    assert tuned.tuned_parameters("bsd", "denoising", "TV") == {}
+    assert tuned.tuned_parameters("bsd", "sr4", "PnP-HQS") == {}
+
+
+def test_saving_keeps_the_entries_of_others(tuned_file):
+    for key in ("A", "B"):
+        tune.save("data", "sr4", key, {"parameters": {}, "score": 0.0})
+    assert set(yaml.safe_load(tuned_file.read_text())["data"]["sr4"]) == {"A", "B"}
+
+
+def test_every_committed_value_lies_in_its_search_space():
+    benchmark = Benchmark(ROOT)
+    spaces = {solver.name: solver.search_space for solver in benchmark.get_solvers()}
+    entries = [
+        (key, entry)
+        for problems in tuned.read_tuned().values()
+        for solvers in problems.values()
+        for key, entry in solvers.items()
+    ]
+    assert entries
+    assert len({entry["trials"] for _, entry in entries}) == 1
+    for key, entry in entries:
+        space = spaces[key.split("[")[0]]
+        assert set(entry["parameters"]) == set(space)
+        for name, value in entry["parameters"].items():
+            assert space[name].low * 0.99 <= value <= space[name].high * 1.01
+
+
+def test_a_solver_with_nothing_to_tune_is_told_in_one_sentence():
+    command = [sys.executable, str(ROOT / "tools" / "tune.py")]
+    command += ["-d", "simulated", "-s", "Denoiser"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Denoiser has no search_space: nothing to tune." in done.stderr

@@ -1,0 +1,101 @@
+"""Rebuild the tables and the figure of the README from the files in results/.
+
+    python tools/build_readme.py
+
+A table stands between <!-- table NAME SCORE --> and <!-- end -->; the figure is
+docs/reconstructions.png.
+"""
+
+import io
+import re
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+FIGURE = ROOT / "docs" / "reconstructions.png"
+
+
+def read(name):
+    """A file of results/, as written by tools/publish_results.py."""
+    return pd.read_parquet(ROOT / "results" / f"{name}.parquet")
+
+
+def markdown_table(results, score):
+    """Solvers in rows, problems in columns, the best of each problem in bold."""
+    table = results.pivot(index="solver_name", columns="problem", values=score)
+    table = table.reindex(
+        index=results["solver_name"].unique(), columns=results["problem"].unique()
+    ).dropna(axis="columns", how="all")
+    best = table.max()
+    lines = [f"| | {' | '.join(table.columns)} |", "|---" * (table.shape[1] + 1) + "|"]
+    for solver, row in table.iterrows():
+        cells = [
+            f"**{value:.2f}**" if value == best[problem] else f"{value:.2f}"
+            for problem, value in row.items()
+        ]
+        lines.append(f"| {solver} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def fill(text):
+    """The README's text with its tables up to date."""
+
+    def rebuilt(match):
+        name, score = match["name"], match["score"]
+        table = markdown_table(read(name), score)
+        return f"<!-- table {name} {score} -->\n{table}\n<!-- end -->"
+
+    block = r"<!-- table (?P<name>\S+) (?P<score>\S+) -->\n.*?<!-- end -->"
+    return re.sub(block, rebuilt, text, flags=re.DOTALL)
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)), dtype=float) / 255
+
+
+def draw(results, path):
+    """One row per problem: truth, measurement, and what each solver makes of it."""
+    solvers = list(results["solver_name"].unique())
+    groups = list(results.groupby("problem", sort=False))
+    columns = 2 + len(solvers)
+    figure, axes = plt.subplots(
+        len(groups), columns, figsize=(1.6 * columns, 1.75 * len(groups))
+    )
+    for row, (problem, runs) in zip(axes, groups):
+        runs = runs.set_index("solver_name")
+        truth = pixels(runs["truth"].iloc[0])
+        row[0].imshow(truth)
+        row[1].imshow(pixels(runs["measurement"].iloc[0]))
+        row[0].set_ylabel(problem.replace("_", "\n"), fontsize=8)
+        for axis, solver in zip(row[2:], solvers):
+            picture = pixels(runs.loc[solver, "reconstruction"])
+            axis.imshow(picture)
+            psnr = -10 * np.log10(np.mean((picture - truth) ** 2))
+            axis.set_xlabel(f"{psnr:.2f} dB", fontsize=8, labelpad=2)
+        for axis in row:
+            axis.set(xticks=[], yticks=[])
+    for axis, title in zip(axes[0], ["truth", "measurement", *solvers]):
+        axis.set_title(title, fontsize=8)
+    figure.tight_layout(pad=0.3)
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def main():
+    README.write_text(fill(README.read_text()))
+    draw(read("natural"), FIGURE)
+    print(f"Rebuilt: {README.name}, {FIGURE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

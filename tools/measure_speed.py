@@ -1,0 +1,135 @@
+"""Two figures of speed, on 256x256 photographs and the CPU.
+
+    python tools/measure_speed.py
+
+- PnP-HQS: the time of its iterations over the time of its network calls alone.
+- TV: the time to come, and stay, within 0.01 dB of the PSNR of the minimiser, against
+  deepinv's own route (TVDenoiser for denoising; FISTA with TVPrior for the others,
+  with its default of at most 1000 inner iterations, and with 20).
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import deepinv as dinv
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchopt.benchmark import Benchmark  # noqa: E402
+from benchopt.utils.run_context import RunContext  # noqa: E402
+
+from benchmark_utils.batches import noise_level  # noqa: E402
+from benchmark_utils.metrics import psnr  # noqa: E402
+from benchmark_utils.problems import PROBLEMS  # noqa: E402
+
+TOLERANCE = 0.01
+REPEATS = 5
+
+
+def prepare(solver_name, problem, **parameters):
+    """A solver ready to iterate on the first test photograph, and that batch."""
+    benchmark = Benchmark(ROOT)
+    (dataset_class,) = benchmark.check_dataset_patterns(["natural"], class_only=True)
+    (solver_class,) = benchmark.check_solver_patterns([solver_name], class_only=True)
+    dataset = dataset_class.get_instance(problem=problem)
+    solver = solver_class.get_instance(**parameters)
+    RunContext().set_run_context("speed", dataset, solver, repetition=0, base_seed=0)
+    data = {**dataset.get_data(), "device": "cpu"}
+    solver.skip(**data)
+    solver.pre_run_hook(None)
+    return solver, data["test"][0]
+
+
+def seconds(function):
+    """Best time of a few calls."""
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+@torch.inference_mode()
+def pnp_overhead(problem):
+    """Time of PnP-HQS over the time of the network calls it makes."""
+    solver, batch = prepare("PnP-HQS", problem)
+    iterates = list(solver.iterate(batch.y, batch.physics))
+    whole = seconds(lambda: list(solver.iterate(batch.y, batch.physics)))
+    network = seconds(lambda: [solver.denoise(x, 0.05) for x in iterates])
+    return whole / network
+
+
+def time_to_target(iterates, truth, target):
+    """Seconds until the PSNR is within TOLERANCE of ``target`` for good; None if never.
+
+    The PSNRs are computed afterwards: they cost nothing here.
+    """
+    points, start = [], time.perf_counter()
+    for x in iterates:
+        points.append((time.perf_counter() - start, x))
+    errors = [abs(float(psnr(x, truth).mean()) - target) for _, x in points]
+    if errors[-1] > TOLERANCE:
+        return None
+    first = len(errors)
+    while first and errors[first - 1] <= TOLERANCE:
+        first -= 1
+    return points[first][0]
+
+
+def deepinv_denoising(batch, weight):
+    """deepinv's TVDenoiser, seen every ten iterations."""
+    denoiser = dinv.models.TVDenoiser(n_it_max=10, crit=0.0)
+    for _ in range(100):
+        # It starts again from where it was: these are the iterates of a single run.
+        yield denoiser(batch.y, ths=weight)
+
+
+def deepinv_fista(batch, weight, n_inner):
+    """deepinv's FISTA, whose TVPrior has ``n_inner`` iterations at most."""
+    step = 1 / float(batch.physics.compute_sqnorm(batch.x[0], verbose=False))
+    algorithm = dinv.optim.FISTA(
+        data_fidelity=dinv.optim.L2(),
+        prior=dinv.optim.TVPrior(n_it_max=n_inner),
+        lambda_reg=weight,
+        stepsize=step,
+        max_iter=200,
+    )
+    state = algorithm.init_iterate_fn(batch.y, batch.physics)
+    for k in range(200):
+        state = algorithm.fixed_point.single_iteration(state, k, batch.y, batch.physics)
+        yield algorithm.get_output(state)
+
+
+@torch.no_grad()
+def tv_times(problem):
+    """Seconds of this repository's TV, and of deepinv's routes by name."""
+    reference, batch = prepare("TV", problem, n_iter=3000)
+    *_, minimiser = reference.iterate(batch.y, batch.physics)
+    target = float(psnr(minimiser, batch.x).mean())
+    weight = reference.reg * noise_level(batch.physics)
+    solver, _ = prepare("TV", problem, n_iter=400)
+    routes = {"this repository": solver.iterate(batch.y, batch.physics)}
+    if problem == "denoising":
+        routes["deepinv TVDenoiser"] = deepinv_denoising(batch, weight)
+    else:
+        for n_inner in (1000, 20):
+            name = f"deepinv FISTA, {n_inner} inner"
+            routes[name] = deepinv_fista(batch, weight, n_inner)
+    return {name: time_to_target(it, batch.x, target) for name, it in routes.items()}
+
+
+def main():
+    for problem in PROBLEMS:
+        print(f"{problem}: PnP-HQS {pnp_overhead(problem):.3f} x its network calls")
+    for problem in PROBLEMS:
+        for name, duration in tv_times(problem).items():
+            shown = "not reached" if duration is None else f"{duration:.2f} s"
+            print(f"{problem}: TV, {name}: {shown}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

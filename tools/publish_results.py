@@ -1,0 +1,61 @@
+"""Keep what the README shows of a result file: final scores and a detail of a picture.
+
+    python tools/publish_results.py outputs/quick.parquet natural
+
+writes results/natural.parquet: one row per dataset and solver, with the version of
+the code, and the centre of the first test image as PNG files.
+"""
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+from benchopt.results import read_results
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmark_utils.results import KEYS, final_scores, last_rows  # noqa: E402
+
+PICTURES = ["truth", "measurement", "reconstruction"]
+DETAIL = 128
+
+
+def detail(png, full_size):
+    """The central DETAIL x DETAIL pixels, at the scale of the image, as a PNG file."""
+    image = Image.open(io.BytesIO(png)).resize(full_size, Image.Resampling.NEAREST)
+    left, top = ((side - DETAIL) // 2 for side in full_size)
+    buffer = io.BytesIO()
+    image.crop((left, top, left + DETAIL, top + DETAIL)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def slim(df):
+    """The rows to keep of a benchopt DataFrame."""
+    rows = last_rows(df).drop_duplicates(KEYS).set_index(KEYS)
+    table = final_scores(df).set_index(KEYS)
+    table["problem"] = rows["p_dataset_problem"]
+    table["version"] = rows["p_obj_version"]
+    for key, row in rows.iterrows():
+        pictures = row["final_results"]
+        full_size = Image.open(io.BytesIO(pictures["truth"][0])).size
+        for kind in PICTURES:
+            table.loc[key, kind] = detail(pictures[kind][0], full_size)
+    return table.reset_index()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("results", type=Path, help="a parquet file of benchopt")
+    parser.add_argument("name", help="of the file to write in results/")
+    arguments = parser.parse_args()
+    target = ROOT / "results" / f"{arguments.name}.parquet"
+    target.parent.mkdir(exist_ok=True)
+    slim(read_results(arguments.results)).to_parquet(target)
+    print(f"Written: {target.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
