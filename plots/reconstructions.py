@@ -39,13 +39,23 @@ def centre(picture):
 
 
 def find_detail(truth):
-    """Where the gradients are strongest: (top, left, side) of a square."""
+    """Where gradients (mean) and contrast (standard deviation) are both strong.
+
+    Returns
+    -------
+    top, left, side : int, of a square.
+    """
     grey = truth.mean(-1)
-    slope = sum(np.abs(g) for g in np.gradient(grey))
+    slope = sum(np.abs(gradient) for gradient in np.gradient(grey))
     side = min(grey.shape) // DETAIL
     rows, columns = (n // side for n in grey.shape)
-    blocks = slope[: rows * side, : columns * side].reshape(rows, side, columns, side)
-    row, column = divmod(int(blocks.mean((1, 3)).argmax()), columns)
+
+    def blocks(values):
+        values = values[: rows * side, : columns * side]
+        return values.reshape(rows, side, columns, side)
+
+    interest = blocks(slope).mean((1, 3)) * blocks(grey).std((1, 3))
+    row, column = divmod(int(interest.argmax()), columns)
     return row * side, column * side, side
 
 

@@ -20,7 +20,7 @@ class Solver(IterativeSolver):
     name = "PnP-ADMM"
     parameters = {
         "denoiser": ["compact"],
-        "n_iter": [15],
+        "n_iter": [12],
         "sigma": ["tuned"],
         "reg": ["tuned"],
     }

@@ -14,7 +14,7 @@ class Solver(IterativeSolver):
     name = "PnP-PGD"
     parameters = {
         "denoiser": ["compact"],
-        "n_iter": [30],
+        "n_iter": [20],
         "sigma": ["tuned"],
         "step": ["tuned"],
     }

@@ -20,7 +20,7 @@ class Solver(IterativeSolver):
     name = "Wavelets"
     parameters = {
         "reg": ["tuned"],
-        "n_iter": [100],
+        "n_iter": [60],
         "wavelet": ["db8"],
         "levels": [4],
         "translation_invariant": [True],

@@ -9,13 +9,16 @@ from benchmark_utils.evaluation import evaluate
 @pytest.fixture(scope="module")
 def report():
     dataset = "natural[problem=inpainting,img_size=64]"
-    return evaluate(
+    report = evaluate(
         lambda y, physics: physics.A_dagger(y),
         dataset,
         name="Mine",
         against=["Pseudo-inverse[reg=0]"],
         output="test_evaluation",
     )
+    yield report
+    report.results.unlink()
+    report.page.unlink()
 
 
 def test_the_same_function_gets_the_same_scores_as_the_solver(report):
