@@ -10,7 +10,7 @@ from benchmark_utils.batches import Batch
 from benchmark_utils.errors import Unavailable
 from benchmark_utils.images import center_crop
 from benchmark_utils.naming import ShortName
-from benchmark_utils.problems import PROBLEMS, STRENGTHS, make_physics
+from benchmark_utils.problems import PROBLEMS, STRENGTHS, make_physics, size_multiple
 
 # Images of one shape are measured together, this many at a time at most.
 MAX_BATCH = 8
@@ -62,7 +62,7 @@ class ImageDataset(ShortName, BaseDataset):
 
     def _batches(self, split):
         """Batches of a split, each with a generator of its own."""
-        multiple = (self.factor or 4) if self.problem == "sr4" else 1
+        multiple = size_multiple(self.problem, self.factor)
         by_shape = {}
         for name, image in self.load(split).items():
             image = center_crop(image, self.img_size, name, multiple)

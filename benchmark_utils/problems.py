@@ -69,6 +69,14 @@ PROBLEMS = {
 STRENGTHS = ("blur_std", "kernel", "factor", "missing")
 
 
+def size_multiple(problem, factor=None):
+    """The sides of the images of a problem are multiples of this."""
+    if PROBLEMS.get(problem, (None,))[0] is not super_resolution:
+        return 1
+    default = inspect.signature(super_resolution).parameters["factor"].default
+    return default if factor is None else factor
+
+
 def make_physics(problem, shape, generator, n_images=1, noise_level=None, **strengths):
     """The physics of a problem, for images of one shape.
 

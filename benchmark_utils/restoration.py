@@ -64,7 +64,7 @@ def _drunet(device):
     except Exception as error:
         raise Unavailable(
             f"DRUNet's weights could not be fetched ({type(error).__name__}): with a "
-            f"network connection, run huggingface-cli download {DRUNET_REPO} "
+            f"network connection, run hf download {DRUNET_REPO} "
             f"{DRUNET_FILE} once; they stay in the Hugging Face cache."
         ) from error
     check(path, DRUNET_SHA256_START)
