@@ -190,7 +190,7 @@ def test_the_same_detail_is_enlarged_three_times_in_each_picture():
 def test_a_small_measurement_is_shown_enlarged_with_its_own_size():
     truth = random_picture(64, 64, 3)
     measurement = truth[::4, ::4]
-    shown = reconstructions(truth, measurement, truth)[1]
+    shown = reconstructions(truth, measurement, 255 - truth)[1]
     assert shown["label"] == "Measurement (16x16 pixels)"
     enlarged = measurement.repeat(4, 0).repeat(4, 1).astype(float)
     assert np.mean(np.abs(shown["image"] * 255 - enlarged).max(-1) <= 2) > 0.8
@@ -198,7 +198,7 @@ def test_a_small_measurement_is_shown_enlarged_with_its_own_size():
 
 def test_a_large_picture_is_shown_by_its_centre():
     truth = random_picture(300, 400, 3)
-    image = reconstructions(truth, truth, truth)[0]["image"]
+    image = reconstructions(truth, truth, 255 - truth)[0]["image"]
     assert image.shape == (256, 256, 3)
     centre = truth[22:278, 72:328].astype(float)
     assert np.mean(np.abs(image * 255 - centre).max(-1) <= 2) > 0.8
@@ -290,12 +290,14 @@ def test_a_page_with_an_unknown_script_is_refused_and_left_as_it_was(tmp_path):
 PROBE = """<script>
 const seen = {errors: [], requests: []};
 window.addEventListener("error", event => seen.errors.push(event.message));
+const wait = () => new Promise(done => setTimeout(done, 1000));
 const visible = selector => [...document.querySelectorAll(selector)]
   .filter(element => element.getBoundingClientRect().width > 0);
 window.addEventListener("load", async () => {
+  await wait();
   for (const kind of Object.keys(window._plots)) {
     setState({plot_kind: kind});
-    await new Promise(done => setTimeout(done, 1000));
+    await wait();
     seen[kind] = {
       cells: visible("#table_container tbody td").map(cell => cell.textContent),
       bold: visible("#table_container tbody b").length,

@@ -1,0 +1,151 @@
+"""The compact network and its weights: sizes, scaling, checksums, quality."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark_utils import restoration
+from benchmark_utils.checksums import check, read_checksums
+from benchmark_utils.errors import Unavailable
+from benchmark_utils.images import center_crop, load_images
+from benchmark_utils.metrics import psnr
+from benchmark_utils.networks import CompactUNet
+from benchmark_utils.restoration import (
+    DENOISERS,
+    WEIGHTS,
+    WEIGHTS_CHECKSUMS,
+    load_compact,
+    load_denoiser,
+    save_compact_weights,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def inference():
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A narrow network with random weights."""
+    torch.manual_seed(0)
+    return CompactUNet(widths=(8, 12, 16), blocks=1).eval()
+
+
+def random(shape, seed=0):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 3))
+def test_any_size_goes_in_and_comes_out(network, height, width, n_images):
+    x = random((n_images, 3, height, width))
+    restored = network(x, 0.1)
+    assert restored.shape == x.shape
+    assert restored.isfinite().all()
+
+
+def test_padding_does_not_change_sizes_that_need_none(network):
+    x = random((1, 3, 32, 40))
+    cropped = network(x, 0.1)
+    torch.testing.assert_close(network(x.contiguous(), 0.1), cropped)
+    assert not torch.equal(cropped, x)
+
+
+def test_images_of_a_batch_do_not_mix(network):
+    x = random((3, 3, 24, 20))
+    alone = torch.cat([network(image[None], 0.1) for image in x])
+    torch.testing.assert_close(network(x, 0.1), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_each_image_may_have_a_noise_level_of_its_own(network):
+    x, sigmas = random((2, 3, 24, 20)), torch.tensor([0.02, 0.2])
+    alone = torch.cat([network(x[[i]], float(sigmas[i])) for i in range(2)])
+    torch.testing.assert_close(network(x, sigmas), alone, rtol=1e-4, atol=1e-5)
+
+
+@given(st.floats(0.01, 100))
+def test_scaling_the_image_and_the_noise_scales_the_result(network, scale):
+    x = random((1, 3, 20, 28))
+    expected = scale * network(x, 0.1)
+    torch.testing.assert_close(
+        network(scale * x, scale * 0.1), expected, rtol=1e-3, atol=1e-4 * scale
+    )
+
+
+def test_the_noise_level_matters(network):
+    x = random((1, 3, 16, 16))
+    assert not torch.allclose(network(x, 0.05), network(x, 0.2), atol=1e-4)
+
+
+# Weights
+
+
+def test_every_shipped_file_of_weights_has_its_checksum():
+    recorded = read_checksums(WEIGHTS_CHECKSUMS)
+    shipped = {path.name for path in WEIGHTS.glob("*.safetensors")}
+    assert shipped and shipped == set(recorded)
+    for name in shipped:
+        check(WEIGHTS / name, recorded[name])
+
+
+@pytest.mark.parametrize("sigma, gain", [(0.05, 3), (0.1, 5), (0.2, 7)])
+def test_the_denoiser_gains_decibels_on_a_photograph_it_never_saw(sigma, gain):
+    image = center_crop(load_images("natural-test")["chelsea"], 128)[None]
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+    y = image + sigma * noise
+    restored = load_denoiser("compact")(y, sigma)
+    assert psnr(restored, image) > psnr(y, image) + gain
+
+
+def test_a_flat_image_without_noise_stays_as_it_is():
+    x = torch.full((1, 3, 32, 32), 0.5)
+    assert (load_denoiser("compact")(x, 0.02) - x).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("name", ["compact", "tv"])
+def test_denoisers_count_the_images_they_are_given(name):
+    denoiser = load_denoiser(name)
+    assert denoiser.n_images == 0
+    for n in (2, 3):
+        assert denoiser(random((n, 3, 16, 16)), 0.1).shape == (n, 3, 16, 16)
+    assert denoiser.n_images == 5
+
+
+def test_bm3d_denoises_where_it_is_installed():
+    pytest.importorskip("bm3d")
+    x = center_crop(load_images("natural-test")["chelsea"], 32)[None]
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    restored = load_denoiser("bm3d")(x + 0.1 * noise, 0.1)
+    assert psnr(restored, x) > psnr(x + 0.1 * noise, x) + 3
+
+
+@pytest.fixture
+def empty_weights(tmp_path, monkeypatch):
+    """A weights folder with nothing in it yet."""
+    monkeypatch.setattr(restoration, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(restoration, "WEIGHTS_CHECKSUMS", tmp_path / "SHA256SUMS")
+    return tmp_path
+
+
+def test_saved_weights_are_loaded_again_and_again(empty_weights):
+    x = random((1, 3, 16, 16))
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        network = CompactUNet().eval()
+        save_compact_weights(network, "toy")
+        restored = load_compact("toy", "cpu")(x, 0.1)
+        torch.testing.assert_close(restored, network(x, 0.1), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_that_were_never_made_are_asked_for_by_name(empty_weights):
+    with pytest.raises(Unavailable, match=r"compact_toy.safetensors.*train.py toy"):
+        load_compact("toy", "cpu")
+
+
+def test_every_denoiser_of_the_registry_is_named_when_one_is_unknown():
+    with pytest.raises(ValueError) as error:
+        load_denoiser("median")
+    assert "'median'" in str(error.value)
+    assert all(name in str(error.value) for name in DENOISERS)
