@@ -40,6 +40,8 @@ class IterativeSolver(ShortName, BaseSolver):
     iterate(y, physics)
         A generator that yields the successive x_k of one batch, shape (B, C, H, W).
         One-shot methods yield once. Stochastic ones draw from ``self.generator``.
+    requires_grad : bool
+        True for methods that differentiate; others run in ``inference_mode``.
 
     What it finds at hand: ``self.device``, ``self.generator``, and the values of its
     parameters. All batches advance together; a batch that ends early keeps its last

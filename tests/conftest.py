@@ -9,11 +9,16 @@ import torch
 from benchopt.benchmark import Benchmark
 from benchopt.runner import run_benchmark
 from benchopt.utils.run_context import RunContext
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 torch.set_num_threads(1)
 settings.register_profile(
-    "benchmark", deadline=None, derandomize=True, database=None, max_examples=12
+    "benchmark",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=12,
+    phases=[Phase.explicit, Phase.generate],
 )
 settings.load_profile("benchmark")
 

@@ -97,9 +97,9 @@ def test_prox_solves_its_optimality_condition(case, log_gamma):
 def test_prox_is_what_conjugate_gradient_finds(case, log_gamma):
     z, gamma = case.like(case.x), 10**log_gamma
     by_cg = dinv.physics.LinearPhysics.prox_l2(
-        case.physics, z, case.y, gamma, max_iter=500, tol=1e-10
+        case.physics, z, case.y, gamma, max_iter=100, tol=1e-8
     )
-    torch.testing.assert_close(case.fit.prox(z, gamma), by_cg, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(case.fit.prox(z, gamma), by_cg, rtol=0, atol=1e-4)
 
 
 @given(cases(torch.float32))

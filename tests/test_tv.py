@@ -31,7 +31,7 @@ def as_matrix(operator, shape):
     return torch.stack(columns, dim=1)
 
 
-def minimise_by_admm(A, y, weight, shape, n_iter=20000):
+def minimise_by_admm(A, y, weight, shape, n_iter=6000):
     """argmin_x 1/2 ||A x - y||^2 + weight TV(x) for a matrix A, certified.
 
     The alternating direction method of multipliers on the splitting v = grad x. The

@@ -1,0 +1,345 @@
+"""What goes wrong is said in one clear sentence, and the others go on."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from conftest import BENCHMARK, ROOT
+
+from benchmark_utils import images, restoration
+from benchmark_utils.problems import PROBLEMS, make_physics
+
+GOOD = "Pseudo-inverse"
+NAN = """
+def iterate(self, y, physics):
+    yield physics.A_adjoint(y)
+    yield y * float("nan")
+    yield physics.A_adjoint(y)
+"""
+SMALL = """
+def iterate(self, y, physics):
+    yield y[..., :8, :8]
+"""
+CRASH = """
+def iterate(self, y, physics):
+    yield y
+    raise RuntimeError("The method broke down.")
+"""
+
+
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """No network, and no image set but the packaged ones: the empty data folder."""
+
+    def fetch(folder):
+        raise ConnectionError("no route to host")
+
+    for key, source in images.SOURCES.items():
+        monkeypatch.setitem(images.SOURCES, key, images.Source(source.home, fetch))
+    monkeypatch.setattr(images, "get_data_path", lambda key: tmp_path / key)
+    return tmp_path
+
+
+@pytest.fixture
+def damaged_set3c(offline):
+    """A copy of Set3C that is not Set3C."""
+    (offline / "set3c").mkdir()
+    for name in ("butterfly", "leaves", "starfish"):
+        (offline / "set3c" / f"{name}.png").write_bytes(b"damaged")
+    return offline / "set3c"
+
+
+def said(capfd):
+    """All that was printed so far, on one line."""
+    return " ".join("\n".join(capfd.readouterr()).split())
+
+
+def solvers_of(rows):
+    return list(rows.solver_name.unique())
+
+
+# Values of parameters, where they are read
+
+
+@pytest.mark.parametrize(
+    "problem, strengths",
+    [
+        ("sr4", {"factor": 0}),
+        ("sr4", {"factor": -2}),
+        ("sr4", {"factor": 2.5}),
+        ("sr4", {"factor": "four"}),
+        ("gaussian_deblurring", {"blur_std": 0}),
+        ("gaussian_deblurring", {"blur_std": -1}),
+        ("gaussian_deblurring", {"blur_std": "wide"}),
+        ("motion_deblurring", {"kernel": 0}),
+        ("motion_deblurring", {"kernel": 9}),
+        ("inpainting", {"missing": 1.5}),
+        ("inpainting", {"missing": -0.1}),
+        ("inpainting", {"missing": "half"}),
+        ("denoising", {"noise_level": -0.1}),
+        ("denoising", {"noise_level": "loud"}),
+    ],
+)
+def test_a_strength_without_meaning_is_refused_by_name(problem, strengths):
+    (name,) = strengths
+    with pytest.raises(ValueError, match=name):
+        make_physics(problem, (3, 40, 40), torch.Generator(), **strengths)
+
+
+def test_a_strength_of_another_problem_is_refused():
+    with pytest.raises(ValueError, match="denoising has no blur_std"):
+        make_physics("denoising", (3, 8, 8), torch.Generator(), blur_std=2.0)
+
+
+@pytest.mark.parametrize("problem", ["gaussian_deblurring", "motion_deblurring", "sr4"])
+def test_an_image_smaller_than_the_kernel_is_refused(problem):
+    with pytest.raises(ValueError, match=r"8x8 pixels"):
+        make_physics(problem, (3, 8, 8), torch.Generator())
+
+
+def test_an_unknown_problem_is_answered_with_those_that_exist():
+    with pytest.raises(ValueError) as error:
+        make_physics("deblurring", (3, 8, 8), torch.Generator())
+    assert "'deblurring'" in str(error.value)
+    assert all(problem in str(error.value) for problem in PROBLEMS)
+
+
+# Datasets: skipped with the reason
+
+
+@pytest.mark.parametrize(
+    "dataset, parameters, reason",
+    [
+        ("simulated", {"problem": "deblurring"}, "Unknown problem 'deblurring'"),
+        ("simulated", {"missing": 0.2}, "denoising has no missing"),
+        (
+            "simulated",
+            {"problem": "sr4", "img_size": 30},
+            "An image of 30x30 pixels cannot be downsampled by 4",
+        ),
+        ("simulated", {"problem": "sr4", "factor": 0}, "factor"),
+        ("simulated", {"n_images": 0}, "n_images"),
+        ("natural", {"img_size": 513}, "astronaut has 512x512 pixels"),
+        ("natural", {"img_size": 0}, "img_size"),
+        ("natural", {"img_size": 32.5}, "img_size"),
+        ("natural", {"img_size": "small"}, "img_size"),
+        ("bsd", {"images": "bsd99"}, "Unknown image set 'bsd99'"),
+        ("bsd", {}, "The image set bsd20 is not on this machine"),
+        ("set3c", {}, "The image set set3c is not on this machine"),
+        ("imagenet100", {}, "The image set imagenet100 is not on this machine"),
+    ],
+)
+def test_a_dataset_that_cannot_be_made_says_why_and_is_skipped(
+    dataset, parameters, reason, offline, get_data
+):
+    data = get_data(dataset, **{"problem": "denoising", **parameters})
+    assert reason in data["unavailable"]
+    assert "\n" not in data["unavailable"]
+    objective = BENCHMARK.get_benchmark_objective().get_instance(device="cpu")
+    assert objective.skip(**data) == (True, data["unavailable"])
+
+
+def test_offline_the_message_says_where_to_get_the_images(offline):
+    with pytest.raises(images.Unavailable) as error:
+        images.load_images("set3c")
+    message = str(error.value)
+    assert "could not be downloaded (ConnectionError)" in message
+    assert images.SOURCES["set3c"].home in message
+    assert "config.yml, as data_paths: {set3c:" in message
+
+
+def test_a_download_that_lacks_a_file_names_it(offline, monkeypatch):
+    source = images.Source("https://somewhere", lambda folder: None)
+    monkeypatch.setitem(images.SOURCES, "set3c", source)
+    with pytest.raises(images.Unavailable, match="set3c/butterfly.png is missing"):
+        images.load_images("set3c")
+
+
+def test_a_damaged_image_is_named_and_never_used(damaged_set3c):
+    with pytest.raises(images.Unavailable) as error:
+        images.load_images("set3c")
+    assert str(damaged_set3c / "butterfly.png") in str(error.value)
+    assert "checksum" in str(error.value)
+
+
+def test_a_set_of_which_nothing_is_asked_is_empty_or_refused(offline):
+    """n_train=0 or n_images=0 must not stop a whole run."""
+    try:
+        assert images.load_images("bsds500-train", 0) == {}
+    except ValueError as error:
+        assert "0" in str(error)
+
+
+def test_a_run_goes_on_with_the_other_datasets(offline, run, capfd):
+    datasets = [
+        "simulated[problem=deblurring]",
+        "set3c[problem=denoising]",
+        "bsd[images=bsd99,problem=denoising]",
+        "natural[problem=sr4,img_size=33]",
+        "simulated[problem=inpainting,missing=half]",
+        "simulated",
+    ]
+    rows = run([GOOD], datasets)
+    assert list(rows.dataset_name.unique()) == ["simulated[problem=denoising]"]
+    output = said(capfd)
+    for reason in (
+        "Reason: Unknown problem 'deblurring'. The problems are: ",
+        "Reason: The image set set3c is not on this machine",
+        "Reason: Unknown image set 'bsd99'. The sets are: ",
+        "Reason: An image of 33x33 pixels cannot be downsampled by 4",
+        "missing",
+    ):
+        assert reason in output
+    assert "Traceback" not in output
+
+
+# Solvers
+
+
+def test_an_unknown_denoiser_is_skipped_with_the_list_of_those_that_exist(run, capfd):
+    rows = run(["PnP-HQS[denoiser=median]", GOOD])
+    assert solvers_of(rows) == [GOOD]
+    output = said(capfd)
+    assert "Reason: Unknown denoiser 'median'. The denoisers are: " in output
+    assert "Traceback" not in output
+
+
+def test_wrong_weights_are_never_used(run, capfd, tmp_path, monkeypatch):
+    folder = tmp_path / "weights"
+    shutil.copytree(restoration.WEIGHTS, folder)
+    with (folder / "compact_denoiser.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"!")
+    monkeypatch.setattr(restoration, "WEIGHTS", folder)
+    rows = run(["PnP-HQS", GOOD])
+    assert solvers_of(rows) == [GOOD]
+    output = said(capfd)
+    assert "compact_denoiser.safetensors is not the file that this benchmark" in output
+    assert "its checksum is wrong" in output
+    assert "Traceback" not in output
+
+
+def test_missing_weights_are_asked_for(run, capfd, tmp_path, monkeypatch):
+    monkeypatch.setattr(restoration, "WEIGHTS", tmp_path)
+    rows = run(["PnP-HQS", GOOD])
+    assert solvers_of(rows) == [GOOD]
+    assert "compact_denoiser.safetensors are not in" in said(capfd)
+
+
+def test_weights_that_cannot_be_downloaded_are_asked_for(run, capfd, monkeypatch):
+    def no_network(*args):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(restoration, "hf_hub_download", no_network)
+    rows = run(["PnP-HQS[denoiser=drunet]", GOOD])
+    assert solvers_of(rows) == [GOOD]
+    output = said(capfd)
+    assert "Reason: DRUNet's weights could not be fetched (ConnectionError)" in output
+    assert "Traceback" not in output
+
+
+def test_downloaded_weights_with_a_wrong_checksum_are_refused(
+    run, capfd, tmp_path, monkeypatch
+):
+    path = tmp_path / restoration.DRUNET_FILE
+    path.write_bytes(b"damaged")
+    monkeypatch.setattr(restoration, "hf_hub_download", lambda *args: str(path))
+    rows = run(["PnP-HQS[denoiser=drunet]", GOOD])
+    assert solvers_of(rows) == [GOOD]
+    assert "its checksum is wrong" in said(capfd)
+
+
+def test_nan_is_said_scored_and_harms_nobody_else(run, capfd, solver_file):
+    rows = run([solver_file("Diverging", NAN), GOOD], ["simulated[n_images=1]"])
+    assert solvers_of(rows) == ["Diverging", GOOD]
+    diverging = rows[rows.solver_name == "Diverging"]
+    assert diverging.objective_diverged.iloc[0] == 0
+    assert diverging.objective_diverged.iloc[-1] == 1
+    assert diverging.objective_psnr.notna().iloc[0]
+    assert diverging.objective_psnr.isna().iloc[-1]
+    assert rows[rows.solver_name == GOOD].objective_psnr.notna().all()
+    assert "Diverging: NaN or infinite values" in said(capfd)
+
+
+@pytest.mark.parametrize(
+    "name, body, message",
+    [
+        ("Small", SMALL, "a solver yields one reconstruction per image, of its size"),
+        ("Crash", CRASH, "The method broke down."),
+    ],
+)
+def test_a_solver_that_fails_says_it_and_the_others_go_on(
+    name, body, message, run, capfd, solver_file
+):
+    rows = run([GOOD, solver_file(name, body), "TV[n_iter=3]"])
+    assert solvers_of(rows) == [GOOD, "TV[n_iter=3]"]
+    assert message in said(capfd)
+
+
+@pytest.mark.parametrize(
+    "solver, parameter",
+    [
+        ("TV[n_iter=0]", "n_iter"),
+        ("PnP-HQS[n_iter=0]", "n_iter"),
+        ("PnP-HQS[sigma_start=high]", "sigma_start"),
+        ("TV[reg=0]", "reg"),
+        ("Wavelets[wavelet=cat]", "cat"),
+    ],
+)
+def test_a_parameter_without_meaning_is_refused_by_name(solver, parameter, run, capfd):
+    rows = run([solver, GOOD])
+    assert solvers_of(rows)[-1] == GOOD
+    output = said(capfd)
+    if len(solvers_of(rows)) == 1:
+        assert "Traceback" not in output
+        assert f"{parameter}" in output.partition("Reason: ")[2]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_is_said(run, capfd):
+    devices = ["cuda", "cpu"]
+    rows = run([GOOD], objectives=[f"Inverse problems[device={d}]" for d in devices])
+    assert list(rows.p_obj_device.unique()) == ["cpu"]
+    output = said(capfd)
+    assert "Reason: device=cuda was asked for, but torch sees no CUDA device" in output
+    assert "Traceback" not in output
+
+
+# From the command line, as a user meets it
+
+
+def test_a_run_from_the_command_line_keeps_all_that_could_be_computed(
+    tmp_path, solver_file
+):
+    benchmark = tmp_path / "benchmark"
+    for part in ("benchmark_utils", "datasets", "solvers"):
+        shutil.copytree(ROOT / part, benchmark / part)
+    shutil.copy(ROOT / "objective.py", benchmark)
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    for name in ("butterfly", "leaves", "starfish"):
+        (damaged / f"{name}.png").write_bytes(b"damaged")
+    (benchmark / "config.yml").write_text(f"data_paths: {{set3c: {damaged}}}\n")
+
+    options = ["--no-plot", "--output", "all", "-n", "1", "--timeout", "1"]
+    for dataset in ("set3c[problem=denoising]", "simulated"):
+        options += ["-d", dataset]
+    for solver in (GOOD, solver_file("Diverging", NAN), solver_file("Crash", CRASH)):
+        options += ["-s", str(solver)]
+    result = subprocess.run(
+        [sys.executable, "-m", "benchopt", "run", str(benchmark), *options],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = pd.read_parquet(benchmark / "outputs" / "all.parquet")
+    assert solvers_of(rows) == [GOOD, "Diverging"]
+    assert list(rows.dataset_name.unique()) == ["simulated[problem=denoising]"]
+    assert str(damaged / "butterfly.png") in result.stdout
+    assert "its checksum is wrong" in result.stdout
+    assert "The method broke down." in result.stderr
+    assert not Path(benchmark / "data").exists()

@@ -1,0 +1,313 @@
+"""Every solver on the five problems, and what the base class promises to them all."""
+
+import math
+
+import pytest
+import torch
+from conftest import BENCHMARK
+
+from benchmark_utils import restoration
+from benchmark_utils.batches import Batch
+from benchmark_utils.problems import PROBLEMS, make_physics
+
+SOLVERS = sorted(BENCHMARK.get_solver_names())
+# A denoiser alone solves its own problem only.
+CURVES = [
+    (solver, problem)
+    for solver in SOLVERS
+    for problem in PROBLEMS
+    if solver != "Denoiser" or problem == "denoising"
+]
+INVERSE = "Pseudo-inverse[reg=0]"
+# What a prior adds to A^+ y, in dB: much where A^+ amplifies the noise or leaves
+# holes; for super-resolution of a few pixels, A^+ y is hard to beat.
+GAIN = {
+    "denoising": 1,
+    "gaussian_deblurring": 10,
+    "motion_deblurring": 1,
+    "sr4": -1,
+    "inpainting": 5,
+}
+
+
+@pytest.fixture(scope="module")
+def results(run):
+    problems = ",".join(PROBLEMS)
+    return run([*SOLVERS, INVERSE], [f"simulated[problem=[{problems}]]"])
+
+
+@pytest.fixture(scope="module")
+def curve(results):
+    """curve(solver, problem): its rows."""
+
+    def curve(solver, problem):
+        dataset = f"simulated[problem={problem}]"
+        rows = (results.solver_name == solver) & (results.dataset_name == dataset)
+        assert rows.any(), f"{solver} has no row for {problem}"
+        return results[rows]
+
+    return curve
+
+
+@pytest.mark.parametrize("solver, problem", CURVES)
+def test_scores_are_finite_and_nothing_diverges(solver, problem, curve):
+    rows = curve(solver, problem)
+    assert rows.objective_psnr.map(math.isfinite).all()
+    assert rows.objective_data_fit.map(math.isfinite).all()
+    assert (rows.objective_diverged == 0).all()
+
+
+@pytest.mark.parametrize("solver, problem", CURVES)
+def test_a_prior_improves_on_the_pseudo_inverse(solver, problem, curve):
+    ours, baseline = (
+        curve(name, problem).objective_psnr.iloc[-1] for name in (solver, INVERSE)
+    )
+    gain = min(GAIN[problem], 0) if solver == "Pseudo-inverse" else GAIN[problem]
+    assert ours >= baseline + gain - 0.01
+
+
+@pytest.mark.parametrize("solver, problem", CURVES)
+def test_costly_scores_are_on_the_last_row_alone(solver, problem, curve):
+    rows = curve(solver, problem)
+    for score in ("objective_ssim", "objective_psnr_range"):
+        assert rows[score].notna().tolist() == [False] * (len(rows) - 1) + [True]
+    has_kernel = bool(rows.objective_psnr_kernel.notna().iloc[-1])
+    assert has_kernel == (problem != "denoising")
+
+
+@pytest.mark.parametrize("solver, problem", CURVES)
+def test_times_and_iterations_increase_along_the_curve(solver, problem, curve):
+    rows = curve(solver, problem)
+    assert rows.time.is_monotonic_increasing and rows.time.iloc[0] > 0
+    assert rows.stop_val.is_monotonic_increasing and rows.stop_val.is_unique
+    assert rows.objective_n_network_calls.is_monotonic_increasing
+
+
+@pytest.mark.parametrize("solver, problem", CURVES)
+def test_the_last_row_has_pictures_and_repeats_the_last_score(solver, problem, curve):
+    rows = curve(solver, problem)
+    assert rows.final_results.notna().sum() == 1
+    pictures = rows.final_results.iloc[-1]
+    assert pictures["names"] == ["test0", "test1"]
+    assert len(pictures["reconstruction"]) == 2
+
+
+@pytest.mark.parametrize(
+    "solver, calls",
+    [
+        ("PnP-HQS[n_iter=3]", 3),
+        ("PnP-PGD[n_iter=4]", 4),
+        ("PnP-ADMM[n_iter=5]", 5),
+        ("TV[n_iter=5]", 0),
+    ],
+)
+def test_network_calls_are_counted_per_image(solver, calls, run):
+    rows = run([solver], ["simulated[n_images=10]"])
+    assert rows.objective_n_network_calls.iloc[-1] == calls
+
+
+SEVERAL = ["Wavelets[n_iter=5]", "PnP-HQS[n_iter=2]", "TV[n_iter=5]"]
+
+
+def test_a_second_run_in_another_order_gives_the_same_numbers(run):
+    def scores(solvers):
+        rows = run(solvers, ["simulated[problem=inpainting]"])
+        rows = rows.drop(columns=["time", "final_results"]).filter(
+            regex="^objective_(?!name|fit_time)|solver_name|stop_val"
+        )
+        return rows.set_index(["solver_name", "stop_val"]).sort_index()
+
+    first, second = scores(SEVERAL), scores(SEVERAL[::-1])
+    assert first.equals(second)
+
+
+def test_repetitions_have_noise_of_their_own(run):
+    rows = run([INVERSE], n_repetitions=2)
+    last = rows.groupby("idx_rep").objective_psnr.last()
+    assert last[0] != last[1]
+    assert last[0] == pytest.approx(last[1], abs=1)
+
+
+# What the base class promises
+
+
+BRIGHTER = """
+parameters = {"n_iter": [150]}
+def iterate(self, y, physics):
+    for k in range(self.n_iter):
+        yield torch.full_like(y, (k + 1) / self.n_iter)
+"""
+
+
+def flat_psnr(data, value):
+    errors = [(b.x - value).square().mean((1, 2, 3)).log10() for b in data["test"]]
+    return float(-10 * torch.cat(errors).mean())
+
+
+@pytest.mark.parametrize("n_iter", [1, 2, 10, 23, 24, 25, 150])
+def test_the_curve_ends_with_the_last_iterate(n_iter, run, solver_file, get_data):
+    solver = f"{solver_file('Brighter', BRIGHTER)}[n_iter={n_iter}]"
+    rows = run([solver], max_runs=2, timeout=1e-6)
+    data = get_data("simulated")
+    assert rows.objective_psnr.iloc[-1] == pytest.approx(flat_psnr(data, 1.0), abs=1e-3)
+    first = flat_psnr(data, 1 / n_iter)
+    assert rows.objective_psnr.iloc[0] == pytest.approx(first, abs=1e-3)
+    assert rows.objective_ssim.notna().sum() == 1
+
+
+def test_a_curve_of_many_points_is_not_cut(run, solver_file):
+    solver = f"{solver_file('Brighter', BRIGHTER)}[n_iter=6000]"
+    rows = run([solver], ["simulated[n_images=1]"], max_runs=100)
+    assert len(rows) > 100
+    assert rows.stop_val.iloc[-1] >= 6000
+    assert rows.objective_ssim.notna().iloc[-1]
+
+
+LEARNED = """
+def fit(self, train):
+    assert all(batch.x is not None for batch in train)
+    assert all(batch.x is None for batch in self.batches)
+    self.mean = torch.cat([batch.x for batch in train]).mean(0)
+    torch.linalg.svd(torch.rand(200, 200))
+def iterate(self, y, physics):
+    yield self.mean.expand_as(y)
+"""
+
+
+def test_a_learned_solver_sees_the_pairs_of_train_and_its_learning_is_timed_apart(
+    run, solver_file, get_data
+):
+    rows = run([solver_file("Learned", LEARNED)], ["simulated[n_images=10]"])
+    last = rows.iloc[-1]
+    assert last.objective_fit_time > 1e-4
+    assert last.objective_fit_time > 0.5 * last.time
+    data = get_data("simulated", n_images=10)
+    mean = torch.cat([batch.x for batch in data["train"]]).mean(0)
+    assert last.objective_psnr == pytest.approx(flat_psnr(data, mean), abs=1e-3)
+
+
+UNEVEN = """
+parameters = {"n_iter": [5]}
+def iterate(self, y, physics):
+    for k in range(self.n_iter if len(y) == 8 else 2):
+        yield torch.full_like(y, k / 10)
+"""
+
+
+def test_a_batch_that_ends_early_keeps_its_last_iterate(run, solver_file, get_data):
+    rows = run([solver_file("Uneven", UNEVEN)], ["simulated[n_images=10]"])
+    long, short = get_data("simulated", n_images=10)["test"]
+    expected = 8 * flat_psnr({"test": [long]}, 0.4) + 2 * flat_psnr(
+        {"test": [short]}, 0.1
+    )
+    assert rows.objective_psnr.iloc[-1] == pytest.approx(expected / 10, abs=1e-3)
+
+
+STOCHASTIC = """
+def iterate(self, y, physics):
+    yield torch.rand(y.shape, generator=self.generator)
+"""
+
+
+def test_random_draws_are_the_same_in_each_run_and_differ_between_repetitions(
+    run, solver_file
+):
+    solver = solver_file("Stochastic", STOCHASTIC)
+    first, second = (run([solver], n_repetitions=2).objective_psnr for _ in range(2))
+    assert first.equals(second)
+    assert first.iloc[0] != first.iloc[-1]
+
+
+GRADIENT = """
+requires_grad = True
+def iterate(self, y, physics):
+    x = torch.zeros_like(y).requires_grad_()
+    (physics.A(x) - y).square().sum().div(2).backward()
+    yield (x - x.grad).detach()
+"""
+
+
+def test_a_solver_may_ask_for_gradients(run, solver_file):
+    rows = run([solver_file("Gradient", GRADIENT), INVERSE])
+    last = rows.groupby("solver_name").objective_psnr.last()
+    assert last["Gradient"] == pytest.approx(last[INVERSE], abs=1e-4)
+
+
+# Plug-and-play without a prior: what remains is known
+
+
+@pytest.fixture
+def identity(monkeypatch):
+    """A denoiser named "identity", which changes nothing."""
+    monkeypatch.setitem(
+        restoration.DENOISERS, "identity", lambda device: lambda x, sigma: x
+    )
+
+
+@pytest.fixture(params=["gaussian_deblurring", "sr4", "inpainting"])
+def batch(request):
+    generator = torch.Generator().manual_seed(0)
+    physics = make_physics(request.param, (3, 32, 28), generator)
+    x = torch.rand((2, 3, 32, 28), generator=generator)
+    return Batch(y=physics(x), physics=physics)
+
+
+def prox(batch, z, gamma):
+    return batch.physics.prox_l2(z, batch.y, gamma)
+
+
+def assert_reconstructions(actual, expected):
+    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-3)
+
+
+def test_hqs_without_a_prior_iterates_the_prox(identity, batch, get_iterates):
+    # alpha_k = reg noise^2 / sigma_k^2 with sigma_k = 0.1, 0.04, 0.016.
+    options = {"sigma_start": 0.1, "sigma_end": 0.016, "reg": 0.5, "n_iter": 3}
+    iterates = get_iterates("PnP-HQS", batch, denoiser="identity", **options)
+    for k, sigma in enumerate([0.04, 0.016]):
+        expected = prox(batch, iterates[k], sigma**2 / (0.5 * 0.01**2))
+        assert_reconstructions(iterates[k + 1], expected)
+
+
+def test_admm_without_a_prior_iterates_the_prox(identity, batch, get_iterates):
+    options = {"sigma": 0.02, "reg": 0.5, "n_iter": 4}
+    iterates = get_iterates("PnP-ADMM", batch, denoiser="identity", **options)
+    for z, z_next in zip(iterates, iterates[1:]):
+        assert_reconstructions(z_next, prox(batch, z, 0.02**2 / (0.5 * 0.01**2)))
+
+
+def test_pgd_without_a_prior_descends_the_gradient(identity, batch, get_iterates):
+    options = {"sigma": 0.02, "step": 0.5, "n_iter": 4}
+    iterates = get_iterates("PnP-PGD", batch, denoiser="identity", **options)
+    # ||A||^2 is 1 for kernels that sum to 1, over factor^2 for super-resolution.
+    norm = 1 / 16 if batch.y.shape[-1] == 7 else 1.0
+    physics = batch.physics
+    for x, x_next in zip(iterates, iterates[1:]):
+        gradient = physics.A_adjoint(physics.A(x) - batch.y)
+        assert_reconstructions(x_next, x - 0.5 / norm * gradient)
+
+
+@pytest.mark.parametrize("solver", ["PnP-HQS", "PnP-PGD", "PnP-ADMM"])
+def test_the_denoiser_is_told_the_noise_levels_of_the_schedule(
+    solver, monkeypatch, get_iterates
+):
+    told = []
+
+    def recorded(x, sigma):
+        told.append(sigma)
+        return x
+
+    monkeypatch.setitem(restoration.DENOISERS, "recorded", lambda device: recorded)
+    physics = make_physics("denoising", (3, 16, 16), torch.Generator())
+    batch = Batch(y=torch.rand(1, 3, 16, 16), physics=physics)
+    options = {"denoiser": "recorded", "n_iter": 3, "reg": 0.5}
+    if solver == "PnP-HQS":
+        options |= {"sigma_start": 0.2, "sigma_end": 0.05}
+        expected = [0.2, 0.1, 0.05]
+    else:
+        options |= {"sigma": 0.07}
+        expected = [0.07] * 3
+    if solver == "PnP-PGD":
+        options["step"] = options.pop("reg")
+    get_iterates(solver, batch, **options)
+    assert told == pytest.approx(expected)
