@@ -3,10 +3,10 @@
 import socket
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
 from benchopt.benchmark import Benchmark
+from benchopt.results import read_results
 from benchopt.runner import run_benchmark
 from benchopt.utils.run_context import RunContext
 from hypothesis import Phase, settings
@@ -102,7 +102,7 @@ def run(tmp_path_factory):
             output_file=str(output),
             **options,
         )
-        return pd.read_parquet(written)
+        return read_results(written)
 
     return run
 

