@@ -25,6 +25,7 @@ def write_checksum(path, name, digest):
     known = read_checksums(path) if path.exists() else {}
     lines = [f"{d}  {n}\n" for n, d in sorted({**known, name: digest}.items())]
     path.write_text("".join(lines))
+    read_checksums.cache_clear()
 
 
 def check(path, expected):

@@ -10,6 +10,8 @@ Image Super-Resolution Using a New Analytical Solution for l2-l2 Problems").
 Any other linear operator goes through deepinv's conjugate gradient.
 """
 
+from functools import cached_property
+
 import deepinv as dinv
 import torch
 from torch.nn import functional as F
@@ -47,11 +49,23 @@ class DataFit:
         """A^T (A x - y), with the shape of x."""
         return self.A_adjoint(self.A(x) - self.y)
 
-    @property
+    @cached_property
     def lipschitz(self):
-        """||A||^2, the Lipschitz constant of ``grad``."""
-        x = torch.zeros_like(self.A_adjoint(self.y[:1]))
-        return float(self.physics.compute_sqnorm(x[0], verbose=False))
+        """||A||^2, the Lipschitz constant of ``grad``, by the power method."""
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn(self.A_adjoint(self.y[:1]).shape, generator=generator)
+        x, value = x.to(self.y), 0.0
+        for _ in range(1000):
+            x = self.A_adjoint(self.A(x / x.norm()))
+            value, previous = float(x.norm()), value
+            if abs(value - previous) <= 1e-6 * value:
+                break
+        return value
+
+    @property
+    def n_measurements(self):
+        """How many values of y carry information: int, or one per signal (B,)."""
+        return self.y[0].numel()
 
     def prox(self, z, gamma):
         """argmin_x gamma/2 ||A x - y||^2 + 1/2 ||x - z||^2, for gamma >= 0."""
@@ -122,6 +136,10 @@ class MaskDataFit(DiagonalDataFit):
         self.mask = mask if torch.is_tensor(mask) else y.new_ones(1)
         self.spectrum = self.mask.square()
 
+    @property
+    def n_measurements(self):
+        return self.mask.expand_as(self.y).flatten(1).count_nonzero(1)
+
     def A(self, x):
         return self.mask * x
 
@@ -129,13 +147,16 @@ class MaskDataFit(DiagonalDataFit):
 
     def initial_guess(self):
         """y, its holes filled with a Gaussian mean of the pixels around."""
-        mask = self.mask.expand(len(self.y), 1, *self.y.shape[-2:])
+        mask = self.mask.expand_as(self.y)
         kernel = dinv.physics.functional.gaussian_blur(
-            psf_size=(17, 17), sigma=(2.0, 2.0), device=self.y.device
-        )
-        weights = F.conv2d(mask, kernel, padding="same").clamp(min=1e-6)
-        sums = F.conv2d(self.y.flatten(0, 1)[:, None], kernel, padding="same")
-        filled = sums.view_as(self.y) / weights
+            psf_size=(17, 17), sigma=(2.0, 2.0)
+        ).to(self.y)
+
+        def smooth(x):
+            blurred = F.conv2d(x.flatten(0, 1)[:, None], kernel, padding="same")
+            return blurred.view_as(x)
+
+        filled = smooth(self.y) / smooth(mask).clamp(min=1e-6)
         return torch.where(mask.bool(), self.y, filled)
 
 
@@ -162,6 +183,10 @@ class BlurDataFit(DiagonalDataFit):
 
     def A_adjoint(self, y):
         return self.inverse(self.transfer.conj() * self.transform(y))
+
+    def _filtered_adjoint(self, y, weights):
+        # One filter: what 1 / spectrum amplifies never leaves the Fourier domain.
+        return self.inverse(self.transfer.conj() * weights * self.transform(y))
 
     def grad(self, x):
         residual = self.transfer * self.transform(x) - self.y_hat

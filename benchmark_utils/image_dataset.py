@@ -10,7 +10,13 @@ from benchmark_utils.batches import Batch
 from benchmark_utils.errors import Unavailable
 from benchmark_utils.images import center_crop
 from benchmark_utils.naming import ShortName
-from benchmark_utils.problems import PROBLEMS, STRENGTHS, make_physics, size_multiple
+from benchmark_utils.problems import (
+    PROBLEMS,
+    STRENGTHS,
+    check_strengths,
+    make_physics,
+    size_multiple,
+)
 
 # Images of one shape are measured together, this many at a time at most.
 MAX_BATCH = 8
@@ -55,7 +61,10 @@ class ImageDataset(ShortName, BaseDataset):
     def get_data(self):
         data = {"dataset": self.name, "problem": self.problem}
         try:
+            check_strengths(factor=self.factor)
             test = list(self._batches("test"))
+            if not test:
+                raise ValueError("There is no test image: is n_images at least 1?")
             return {**data, "train": self._batches("train"), "test": test}
         except (Unavailable, ValueError) as error:
             return {**data, "train": [], "test": [], "unavailable": str(error)}

@@ -144,7 +144,7 @@ def load_images(image_set, n_images=None):
         known = ", ".join([*PACKAGED_SPLITS, *sets])
         raise ValueError(f"Unknown image set {image_set!r}. The sets are: {known}.")
     names = sets[image_set][:n_images]
-    paths = _find(image_set, names)
+    paths = _find(image_set, names) if names else {}
     return {Path(name).stem: _read(paths[name], name) for name in names}
 
 
@@ -209,6 +209,8 @@ def center_crop(image, size, name="The image", multiple=1):
         The image is smaller than the crop.
     """
     height, width = image.shape[-2:]
+    if not isinstance(size, int | None):
+        raise ValueError(f"img_size must be a whole number or None, not {size!r}.")
     if size is None:
         crop = height - height % multiple, width - width % multiple
     else:

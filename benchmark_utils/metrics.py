@@ -20,8 +20,11 @@ def ssim(x_hat, x):
 
 
 def data_fit_error(fit, x_hat):
-    """1/2 ||A x_hat - y||^2 / dim(y): (B,). Half of the noise variance at the truth."""
-    return fit.value(x_hat) / fit.y[0].numel()
+    """1/2 ||A x_hat - y||^2 / dim(y): (B,). Half of the noise variance at the truth.
+
+    The missing pixels of an inpainting problem are not measurements.
+    """
+    return fit.value(x_hat) / fit.n_measurements
 
 
 def range_and_kernel_psnr(fit, x_hat, x):

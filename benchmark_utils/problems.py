@@ -6,6 +6,7 @@ extrapolation outside of the image.
 """
 
 import inspect
+from numbers import Integral, Real
 from pathlib import Path
 
 import deepinv as dinv
@@ -25,7 +26,7 @@ def gaussian_deblurring(shape, generator, blur_std=2.0):
     kernel = dinv.physics.functional.gaussian_blur(
         psf_size=(25, 25), sigma=(blur_std, blur_std)
     )
-    return dinv.physics.BlurFFT(img_size=shape, filter=kernel)
+    return _circular_blur(shape, kernel)
 
 
 def motion_deblurring(shape, generator, kernel=1):
@@ -34,7 +35,7 @@ def motion_deblurring(shape, generator, kernel=1):
         if f"kernel_{kernel}" not in kernels:
             raise ValueError(f"kernel must be 1 to {len(kernels)}, not {kernel!r}.")
         values = torch.from_numpy(kernels[f"kernel_{kernel}"])
-    return dinv.physics.BlurFFT(img_size=shape, filter=values[None, None])
+    return _circular_blur(shape, values[None, None])
 
 
 def super_resolution(shape, generator, factor=4):
@@ -45,9 +46,26 @@ def super_resolution(shape, generator, factor=4):
             f"An image of {height}x{width} pixels cannot be downsampled by {factor}: "
             f"choose a size (img_size) that is a multiple of {factor}."
         )
-    return dinv.physics.Downsampling(
+    physics = dinv.physics.Downsampling(
         img_size=shape, filter="bicubic", factor=factor, padding="circular"
     )
+    _check_size(shape, physics.filter)
+    return physics
+
+
+def _circular_blur(shape, kernel):
+    _check_size(shape, kernel)
+    return dinv.physics.BlurFFT(img_size=shape, filter=kernel)
+
+
+def _check_size(shape, kernel):
+    """A kernel larger than the image would be cut, and would not sum to 1."""
+    (height, width), (rows, columns) = shape[-2:], kernel.shape[-2:]
+    if height < rows or width < columns:
+        raise ValueError(
+            f"An image of {height}x{width} pixels is smaller than the kernel "
+            f"({rows}x{columns}): choose a larger img_size."
+        )
 
 
 def inpainting(shape, generator, missing=0.5, n_images=1):
@@ -67,6 +85,24 @@ PROBLEMS = {
 
 # The strengths that a dataset offers as parameters; None is the problem's default.
 STRENGTHS = ("blur_std", "kernel", "factor", "missing")
+
+# strength: (type, test, what it must be). The kernels are checked against their file.
+VALID = {
+    "blur_std": (Real, lambda v: v > 0, "a number above 0"),
+    "factor": (Integral, lambda v: v >= 1, "a whole number, 1 or more"),
+    "missing": (Real, lambda v: 0 <= v < 1, "a share of the pixels, in [0, 1)"),
+    "noise_level": (Real, lambda v: v >= 0, "a number, 0 or more"),
+}
+
+
+def check_strengths(**strengths):
+    """Raise ``ValueError`` for a value without meaning; None is always allowed."""
+    for name, value in strengths.items():
+        if name not in VALID or value is None:
+            continue
+        kind, is_valid, description = VALID[name]
+        if not isinstance(value, kind) or not is_valid(value):
+            raise ValueError(f"{name} must be {description}, not {value!r}.")
 
 
 def size_multiple(problem, factor=None):
@@ -105,6 +141,7 @@ def make_physics(problem, shape, generator, n_images=1, noise_level=None, **stre
         )
     operator, default_noise_level = PROBLEMS[problem]
     known = inspect.signature(operator).parameters
+    check_strengths(noise_level=noise_level, **strengths)
     strengths = {name: v for name, v in strengths.items() if v is not None}
     if unknown := set(strengths) - set(known):
         raise ValueError(f"The problem {problem} has no {', '.join(sorted(unknown))}.")

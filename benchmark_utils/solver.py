@@ -107,7 +107,9 @@ class IterativeSolver(ShortName, BaseSolver):
         self._reset()
         with torch.inference_mode(not self.requires_grad):
             self.fit(self.train[:1])
-            next(self.iterate(self.batches[0].y, self.batches[0].physics))
+            iterates = self.iterate(self.batches[0].y, self.batches[0].physics)
+            if next(iterates, None) is None:
+                raise ValueError(f"{self} yields no iterate: n_iter is 1 or more.")
 
     def run(self, callback):
         with torch.inference_mode(not self.requires_grad):

@@ -20,7 +20,7 @@ class Solver(IterativeSolver):
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)
-        weight = self.reg * noise_level(physics)
+        weight = max(self.reg * noise_level(physics), 1e-8)
         # The dual variable is of the size of the weight: dividing by it balances the
         # two step sizes. Their product is 1 / ||grad||^2 = 1 / 8.
         tau = self.step / weight
