@@ -1,6 +1,8 @@
 """The base class of image datasets: from images and a problem to batches."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -25,18 +27,27 @@ MAX_BATCH = 8
 class LazyBatches(Sequence):
     """Batches made when they are asked for: nobody pays for training images unused.
 
-    Each has a seed of its own, so that it is the same whenever it is made.
+    Parameters
+    ----------
+    list_keys : callable () -> list
+        Called once, when a batch or their number is asked for.
+    make : callable (*key) -> Batch
+        Each batch has a seed of its own, and is the same whenever it is made.
     """
 
-    def __init__(self, make, keys):
-        self._make, self._keys = make, keys
+    def __init__(self, list_keys, make):
+        self._list_keys, self._make = list_keys, make
+
+    @cached_property
+    def _keys(self):
+        return self._list_keys()
 
     def __len__(self):
         return len(self._keys)
 
     def __getitem__(self, index):
         if isinstance(index, slice):
-            return LazyBatches(self._make, self._keys[index])
+            return LazyBatches(lambda: self._keys[index], self._make)
         return self._make(*self._keys[index])
 
 
@@ -55,22 +66,24 @@ class ImageDataset(ShortName, BaseDataset):
         **{strength: [None] for strength in STRENGTHS},
     }
 
-    def load(self, split):
-        raise NotImplementedError
+    @abstractmethod
+    def load(self, split): ...
 
     def get_data(self):
         data = {"dataset": self.name, "problem": self.problem}
+        seed = self.get_seed(use_dataset=True, use_repetition=True)
         try:
             check_strengths(factor=self.factor)
-            test = list(self._batches("test"))
+            test = [self._measure(*key) for key in self._groups("test", seed)]
             if not test:
                 raise ValueError("There is no test image: is n_images at least 1?")
-            return {**data, "train": self._batches("train"), "test": test}
+            train = LazyBatches(lambda: self._groups("train", seed), self._measure)
+            return {**data, "train": train, "test": test}
         except (Unavailable, ValueError) as error:
             return {**data, "train": [], "test": [], "unavailable": str(error)}
 
-    def _batches(self, split):
-        """Batches of a split, each with a generator of its own."""
+    def _groups(self, split, seed):
+        """What ``_measure`` needs for each batch of a split: images of one shape."""
         multiple = size_multiple(self.problem, self.factor)
         by_shape = {}
         for name, image in self.load(split).items():
@@ -81,10 +94,7 @@ class ImageDataset(ShortName, BaseDataset):
             for images in by_shape.values()
             for i in range(0, len(images), MAX_BATCH)
         ]
-        seed = self.get_seed(use_dataset=True, use_repetition=True)
-        return LazyBatches(
-            self._measure, [(seed, split, i, g) for i, g in enumerate(groups)]
-        )
+        return [(seed, split, i, group) for i, group in enumerate(groups)]
 
     def _measure(self, seed, split, index, images):
         sequence = np.random.SeedSequence([seed, split == "test", index])

@@ -153,7 +153,13 @@ def _find(image_set, names):
     key = names[0].split("/")[0]
     if get_running_benchmark() is None:
         Benchmark(ROOT)
-    folder = get_data_path(key)
+    try:
+        folder = get_data_path(key)
+    except TypeError as error:
+        raise Unavailable(
+            "data_paths is empty in config.yml: give it folders, or write "
+            "data_paths: {}."
+        ) from error
 
     def files_here():
         by_name = {path.name: path for path in folder.rglob("*") if path.is_file()}

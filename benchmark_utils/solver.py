@@ -145,6 +145,9 @@ class IterativeSolver(ShortName, BaseSolver):
     def _reset(self):
         seed = self.get_seed(use_dataset=True, use_solver=True, use_repetition=True)
         self.generator = torch.Generator(self.device).manual_seed(seed)
+        for batch in self.batches:
+            # Were a solver to simulate measurements, they would be its own draws.
+            batch.physics.noise_model.rng = self.generator
         self.x_hat = [None] * len(self.batches)
         self.fit_time = 0.0
         self._is_last = self._diverged = False
