@@ -16,6 +16,8 @@ import deepinv as dinv
 import torch
 from torch.nn import functional as F
 
+from benchmark_utils.inpainting import fill_holes
+
 # Relative to the largest singular value of A: a direction that A dampens below this
 # counts as lost. With noise 0.01, inverting it would give noise 0.2 or more.
 KERNEL_THRESHOLD = 0.05
@@ -147,17 +149,7 @@ class MaskDataFit(DiagonalDataFit):
 
     def initial_guess(self):
         """y, its holes filled with a Gaussian mean of the pixels around."""
-        mask = self.mask.expand_as(self.y)
-        kernel = dinv.physics.functional.gaussian_blur(
-            psf_size=(17, 17), sigma=(2.0, 2.0)
-        ).to(self.y)
-
-        def smooth(x):
-            blurred = F.conv2d(x.flatten(0, 1)[:, None], kernel, padding="same")
-            return blurred.view_as(x)
-
-        filled = smooth(self.y) / smooth(mask).clamp(min=1e-6)
-        return torch.where(mask.bool(), self.y, filled)
+        return fill_holes(self.y, self.mask)
 
 
 class BlurDataFit(DiagonalDataFit):

@@ -25,7 +25,7 @@ class ResidualBlock(nn.Module):
 
 
 class CompactUNet(nn.Module):
-    """Residual U-Net conditioned on one number per image.
+    """Residual U-Net conditioned on the noise level, of each image or each pixel.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class CompactUNet(nn.Module):
         def stack(width):
             return nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
 
-        self.head = nn.Conv2d(4 * channels + 1, widths[0], 3, padding=1, bias=False)
+        self.head = nn.Conv2d(4 * channels + 4, widths[0], 3, padding=1, bias=False)
         self.encoders = nn.ModuleList(stack(width) for width in widths[:-1])
         self.downs = nn.ModuleList(
             nn.Conv2d(fine, coarse, 2, stride=2, bias=False)
@@ -64,8 +64,9 @@ class CompactUNet(nn.Module):
         Parameters
         ----------
         x : tensor (B, C, H, W), values in [0, 1] up to the noise. Any H and W.
-        sigma : float or tensor (B,)
-            Noise level on the scale of ``x``.
+        sigma : float, tensor (B,) or tensor (B, 1, H, W)
+            Noise level on the scale of ``x``: of all, of each image, of each pixel.
+            1 says that nothing is known of a pixel.
 
         Returns
         -------
@@ -73,11 +74,13 @@ class CompactUNet(nn.Module):
         """
         height, width = x.shape[-2:]
         padding = (0, -width % self.multiple, 0, -height % self.multiple)
-        padded = F.pad(x, padding, mode="replicate") if any(padding) else x
-        blocks = F.pixel_unshuffle(padded, 2)
         sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
-        level = sigma.reshape(-1, 1, 1, 1).expand(len(x), 1, *blocks.shape[-2:])
-        h = self.head(torch.cat([blocks, level], dim=1))
+        if sigma.ndim < 4:
+            sigma = sigma.reshape(-1, 1, 1, 1)
+        h = torch.cat([x, sigma.expand(len(x), 1, height, width)], dim=1)
+        if any(padding):
+            h = F.pad(h, padding, mode="replicate")
+        h = self.head(F.pixel_unshuffle(h, 2))
 
         skips = []
         for encoder, down in zip(self.encoders, self.downs):

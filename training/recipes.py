@@ -3,27 +3,22 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-
-
-def gaussian_noise(x, generator, sigma_max=0.2):
-    """x + sigma n with sigma uniform in [0, sigma_max], one level per image."""
-    sigma = sigma_max * torch.rand(len(x), generator=generator)
-    noise = torch.randn(x.shape, generator=generator)
-    return x + sigma.view(-1, 1, 1, 1) * noise, sigma
+from benchmark_utils.degradations import DEGRADATIONS, BrushMask, OneOf
 
 
 @dataclass(frozen=True)
 class Recipe:
     """One training run.
 
-    ``degrade(x, generator)`` returns the network's two inputs: the degraded images
-    and the noise level of each. ``crops`` are the crop sizes before and during the
-    decay of the learning rate, which fills the last ``decay_share`` of the steps.
+    ``degradation`` is what the network learns to undo. The run starts from the weights
+    of the recipe ``start``, else from random ones. ``crops`` are the crop sizes before
+    and during the decay of the learning rate, which fills the last ``decay_share`` of
+    the steps.
     """
 
-    degrade: Callable
+    degradation: Callable
     steps: int
+    start: str | None = None
     widths: tuple = (48, 96, 128)
     crops: tuple = (64, 96)
     pixels_per_batch: int = 16 * 64**2
@@ -31,8 +26,40 @@ class Recipe:
     adam_lr: float = 1e-3
     decay_share: float = 0.5
     seed: int = 0
+    shipped: bool = True
+
+
+def fine_tuned(degradation, steps):
+    """A restoration network, which starts as the denoiser."""
+    return Recipe(
+        degradation=degradation,
+        steps=steps,
+        start="denoiser_start",
+        crops=(96, 96),
+        muon_lr=1e-3,
+        adam_lr=5e-4,
+        decay_share=0.7,
+    )
 
 
 RECIPES = {
-    "denoiser": Recipe(degrade=gaussian_noise, steps=16_000),
+    "denoiser_start": Recipe(
+        degradation=DEGRADATIONS["denoiser"], steps=16_000, shipped=False
+    ),
+    "denoiser": Recipe(
+        degradation=DEGRADATIONS["denoiser"],
+        steps=9_000,
+        start="denoiser_start",
+        crops=(64, 96),
+        muon_lr=8e-4,
+        adam_lr=4e-4,
+        decay_share=0.7,
+        seed=1,
+    ),
+    "deblur": fine_tuned(DEGRADATIONS["deblur"], steps=2800),
+    "motion": fine_tuned(DEGRADATIONS["motion"], steps=2800),
+    "jpeg": fine_tuned(DEGRADATIONS["jpeg"], steps=2800),
+    "sr2": fine_tuned(DEGRADATIONS["sr2"], steps=2800),
+    "sr3": fine_tuned(DEGRADATIONS["sr3"], steps=2800),
+    "inpaint": fine_tuned(OneOf((DEGRADATIONS["inpaint"], BrushMask())), steps=2800),
 }

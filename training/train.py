@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,11 +21,22 @@ sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.images import load_images  # noqa: E402
 from benchmark_utils.networks import CompactUNet  # noqa: E402
-from benchmark_utils.restoration import save_compact_weights  # noqa: E402
+from benchmark_utils.restoration import (  # noqa: E402
+    WEIGHTS,
+    on_image_grid,
+    save_compact_weights,
+)
 from training.recipes import RECIPES  # noqa: E402
 
+RUNS = ROOT / "training" / "runs"
 N_HELD_OUT = 10
 SECONDS_BETWEEN_CHECKPOINTS = 240
+
+
+def weights_file(name):
+    """Where the weights of a finished recipe are: shipped, or kept with its run."""
+    shipped = WEIGHTS / f"compact_{name}.safetensors"
+    return shipped if shipped.exists() else RUNS / name / "weights.safetensors"
 
 
 def random_crops(images, n, size, generator):
@@ -95,15 +107,21 @@ def mean_psnr(network, recipe, images):
     psnrs = []
     for image in images:
         x = image[None, :, :256, :256]
-        y, sigma = recipe.degrade(x, generator)
+        y, sigma = on_image_grid(recipe.degradation(x, generator), x.shape[-2:])
         psnrs.append(-10 * (network(y, sigma) - x).square().mean().log10())
     return float(torch.stack(psnrs).mean())
 
 
-def train(recipe, run_dir):
-    """Run ``recipe`` from its last checkpoint to its end; return the network."""
+def train(recipe, run_dir, network=None):
+    """Run ``recipe`` from its last checkpoint to its end; return the network.
+
+    ``network`` is a CompactUNet, or one of its subclasses with more weights.
+    """
     torch.manual_seed(recipe.seed)
-    network = CompactUNet(widths=recipe.widths)
+    network = CompactUNet(widths=recipe.widths) if network is None else network
+    if recipe.start is not None:
+        start = load_file(weights_file(recipe.start))
+        network.load_state_dict(start, strict=type(network) is CompactUNet)
     optimizer = MuonWithAdam(network, recipe.muon_lr, recipe.adam_lr)
     generator = torch.Generator().manual_seed(recipe.seed)
     images = [
@@ -128,7 +146,7 @@ def train(recipe, run_dir):
         size = recipe.crops[step >= recipe.steps * (1 - recipe.decay_share)]
         n_crops = max(1, round(recipe.pixels_per_batch / size**2))
         x = random_crops(images, n_crops, size, generator)
-        y, sigma = recipe.degrade(x, generator)
+        y, sigma = on_image_grid(recipe.degradation(x, generator), x.shape[-2:])
         with torch.autocast("cpu", torch.bfloat16):
             restored = network(y, sigma)
         loss = F.l1_loss(restored.float(), x)
@@ -166,8 +184,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", choices=RECIPES)
     name = parser.parse_args().recipe
-    network = train(RECIPES[name], ROOT / "training" / "runs" / name)
-    save_compact_weights(network, name)
+    recipe = RECIPES[name]
+    network = train(recipe, RUNS / name)
+    if recipe.shipped:
+        save_compact_weights(network, name)
+    else:
+        save_file(network.state_dict(), RUNS / name / "weights.safetensors")
 
 
 if __name__ == "__main__":
