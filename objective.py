@@ -31,6 +31,7 @@ from PIL import Image
 from benchmark_utils import metrics
 from benchmark_utils.data_fit import data_fit
 from benchmark_utils.naming import ShortName
+from benchmark_utils.restoration import load_restoration
 from benchmark_utils.version import fingerprint
 
 # Pictures kept for the dashboard, from the first test images.
@@ -57,7 +58,9 @@ class Objective(ShortName, BaseObjective):
 
     # ``device``: where the solvers run (auto, cpu, cuda, cuda:1...). ``version`` is not
     # to be set: it makes benchopt's cache see changes that it would otherwise miss.
-    parameters = {"device": ["auto"], "version": [fingerprint()]}
+    # ``anomaly``: restoration priors, joined by "+" ("denoiser+sr2"), whose distance to
+    # the results and to the truth is scored; none by default, for it takes time.
+    parameters = {"device": ["auto"], "anomaly": [""], "version": [fingerprint()]}
     sampling_strategy = "callback"
     test_dataset_name = "simulated"
     never_shown = ("version",)
@@ -93,7 +96,9 @@ class Objective(ShortName, BaseObjective):
         return {"x_hat": [torch.zeros_like(b.x) for b in self.test], "is_last": True}
 
     @torch.inference_mode()
-    def evaluate_result(self, x_hat, is_last, fit_time=0.0, n_network_calls=0.0):
+    def evaluate_result(
+        self, x_hat, is_last, fit_time=0.0, n_network_calls=0.0, snapshots=None
+    ):
         """Scores of the reconstructions, averaged over the test images.
 
         PSNR and data fit are computed for each iterate; the costly metrics (SSIM,
@@ -109,11 +114,13 @@ class Objective(ShortName, BaseObjective):
             Seconds spent in learning, apart from the time of the curve.
         n_network_calls : float
             Network evaluations per test image.
+        snapshots : dict or None
+            Iterates to show in the dashboard; not scored.
 
         Returns
         -------
-        dict of float. ``diverged`` is 1 where x_hat has NaN or infinite values; the
-        other scores are NaN then.
+        dict of float, with anomaly_* for the priors asked for. ``diverged`` is 1 where
+        x_hat has NaN or infinite values; the other scores are NaN then.
         """
         triples = list(zip(self.fits, x_hat, (b.x for b in self.test), strict=True))
         for _, ours, truth in triples:
@@ -138,8 +145,20 @@ class Objective(ShortName, BaseObjective):
             "n_network_calls": n_network_calls,
         }
         if is_last and not diverged:
-            scores |= self._costly_scores(triples)
+            scores |= self._costly_scores(triples) | self._anomaly_scores(triples)
         return {name: float(value) for name, value in scores.items()}
+
+    def _anomaly_scores(self, triples):
+        """Distance (dB) of the results and of the truth to restoration priors."""
+        scores = {}
+        for task in filter(None, self.anomaly.split("+")):
+            prior = load_restoration(task)
+            for suffix, index in (("", 1), ("_truth", 2)):
+                distances = [
+                    metrics.anomaly(prior, triple[index]) for triple in triples
+                ]
+                scores[f"anomaly_{task}{suffix}"] = torch.cat(distances).mean()
+        return scores
 
     @staticmethod
     def _costly_scores(triples):
@@ -154,23 +173,29 @@ class Objective(ShortName, BaseObjective):
             scores["lpips"] = torch.cat(lpips).mean()
         return scores
 
-    def save_final_results(self, x_hat, **result):
+    def save_final_results(self, x_hat, snapshots=None, **result):
         """PNG files (bytes) of the first test images, for the dashboard.
 
         Returns
         -------
-        dict: names (list of str), truth, measurement, reconstruction (lists of PNG).
+        dict: names (list of str), truth, measurement, reconstruction (lists of PNG),
+        and snapshots, {iteration: list of PNG}, where the solver kept some.
         """
-        pictures = {"names": [], "truth": [], "measurement": [], "reconstruction": []}
-        for batch, ours in zip(self.test, x_hat):
-            for i, name in enumerate(batch.names):
-                if len(pictures["names"]) == N_PICTURES:
-                    return pictures
-                pictures["names"].append(name)
-                pictures["truth"].append(png(batch.x[i]))
-                pictures["measurement"].append(png(batch.y[i]))
-                pictures["reconstruction"].append(png(ours[i]))
-        return pictures
+
+        def first_pictures(batches):
+            images = [image for batch in batches for image in batch]
+            return [png(image) for image in images[:N_PICTURES]]
+
+        names = [name for batch in self.test for name in batch.names]
+        return {
+            "names": names[:N_PICTURES],
+            "truth": first_pictures(batch.x for batch in self.test),
+            "measurement": first_pictures(batch.y for batch in self.test),
+            "reconstruction": first_pictures(x_hat),
+            "snapshots": {
+                k: first_pictures(iterate) for k, iterate in (snapshots or {}).items()
+            },
+        }
 
 
 def png(image):

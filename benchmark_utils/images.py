@@ -107,6 +107,7 @@ def _image_sets():
     return {
         "bsds500-train": under("bsds500/train/"),
         "bsds500-test": under("bsds500/test/"),
+        "bsds500-val": val,
         "bsd68": val[:68],
         "bsd20": val[:20],
         "imagenet100": under("imagenet100/"),
@@ -120,7 +121,7 @@ def load_images(image_set, n_images=None):
     Parameters
     ----------
     image_set : str
-        natural-train, natural-test, bsd20, bsd68, bsds500-train, bsds500-test,
+        natural-train, natural-test, bsd20, bsd68, bsds500-{train,test,val},
         imagenet100 or set3c.
     n_images : int or None
         Only the first ones; None for all.

@@ -57,3 +57,13 @@ def _lpips():
 def lpips(x_hat, x):
     """Learned perceptual distance (Zhang et al., 2018), 0 at best, colour: (B,)."""
     return _lpips()(x_hat.clamp(0, 1), x)
+
+
+def anomaly(prior, x):
+    """10 log10 of the distance to the fixed points of a prior, in dB: (B,).
+
+    d_C(x)^2 = ||x - T(x)||^2 per value (Terris et al., 2025), the lower the more the
+    image is to the prior's taste. T's randomness is drawn from a fixed seed.
+    """
+    generator = torch.Generator(x.device).manual_seed(0)
+    return 10 * prior.distance(x, generator).log10()

@@ -1,23 +1,23 @@
-"""The denoisers that plug-and-play methods use, by name, and their weights."""
+"""The networks that are priors: denoisers, and restoration models T = R o D."""
 
+from dataclasses import replace
 from pathlib import Path
 
-import deepinv as dinv
 import numpy as np
 import torch
-from huggingface_hub import hf_hub_download
 from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
 
 from benchmark_utils.checksums import check, read_checksums, sha256, write_checksum
+from benchmark_utils.degradations import DEGRADATIONS
 from benchmark_utils.errors import Unavailable
+from benchmark_utils.inpainting import fill_holes
 from benchmark_utils.networks import CompactUNet
+from benchmark_utils.published import PUBLISHED_RESTORERS, load_published
 from benchmark_utils.tv import tv_prox
 
 WEIGHTS = Path(__file__).parent / "weights"
 WEIGHTS_CHECKSUMS = WEIGHTS / "SHA256SUMS"
-
-DRUNET_REPO, DRUNET_FILE = "deepinv/drunet", "drunet_deepinv_color_finetune_22k.pth"
-DRUNET_SHA256_START = "20296845"
 
 # TV weight that denoises natural photographs best, over the noise level.
 TV_WEIGHT_OVER_SIGMA = 0.7
@@ -59,17 +59,7 @@ def _compact(device):
 
 
 def _drunet(device):
-    try:
-        path = hf_hub_download(DRUNET_REPO, DRUNET_FILE)
-    except Exception as error:
-        raise Unavailable(
-            f"DRUNet's weights could not be fetched ({type(error).__name__}): with a "
-            f"network connection, run hf download {DRUNET_REPO} "
-            f"{DRUNET_FILE} once; they stay in the Hugging Face cache."
-        ) from error
-    check(path, DRUNET_SHA256_START)
-    network = dinv.models.DRUNet(pretrained=path, device=device).eval()
-    return network.requires_grad_(False)
+    return load_published("drunet", device)
 
 
 def _tv(device):
@@ -88,6 +78,24 @@ def _bm3d(device):
         return torch.from_numpy(restored).permute(0, 3, 1, 2).to(x)
 
     return denoise
+
+
+def on_image_grid(degraded, size):
+    """The inputs of a compact network: an image (B, C, *size) and its noise level.
+
+    Small images are enlarged (bicubic), holes are filled, and the noise level of a
+    hole is 1: nothing is known there.
+    """
+    y, sigma = degraded.y, degraded.sigma
+    if degraded.factor > 1:
+        y = F.interpolate(
+            y, scale_factor=degraded.factor, mode="bicubic", antialias=True
+        )
+        y = y[..., : size[0], : size[1]]
+    if degraded.mask is not None:
+        y = fill_holes(y, degraded.mask)
+        sigma = torch.where(degraded.mask > 0, sigma.view(-1, 1, 1, 1), 1.0)
+    return y, sigma
 
 
 DENOISERS = {"compact": _compact, "drunet": _drunet, "tv": _tv, "bm3d": _bm3d}
@@ -124,3 +132,96 @@ def load_denoiser(name, device="cpu"):
             f"Unknown denoiser {name!r}. The denoisers are: {', '.join(DENOISERS)}."
         )
     return CountedDenoiser(DENOISERS[name](device))
+
+
+class RestorationModel:
+    """T(x) = R(D(x)), whose fixed points are the favourite images of the prior.
+
+    Terris, Kamilov and Moreau (2025). It counts the images that the network was given.
+
+    Parameters
+    ----------
+    restorer : callable (Degraded, size: (H, W)) -> tensor (B, C, H, W)
+        R, trained to undo D.
+    degradation : callable (x, generator) -> Degraded
+        D, with fresh parameters at each call (benchmark_utils/degradations.py).
+    """
+
+    def __init__(self, restorer, degradation):
+        self.restorer, self.degradation, self.n_images = restorer, degradation, 0
+
+    def __call__(self, x, generator, degradation=None):
+        """T(x) for images x (B, C, H, W); ``degradation`` replaces the model's own."""
+        degrade = self.degradation if degradation is None else degradation
+        return self.restore(degrade(x, generator), x.shape[-2:])
+
+    def restore(self, degraded, size):
+        """R alone, on images that are already degraded: (B, C, *size)."""
+        self.n_images += len(degraded.y)
+        restored = self.restorer(degraded, size)
+        if restored.shape[-2:] != tuple(size):
+            raise ValueError(
+                f"The network gives {tuple(restored.shape[-2:])} pixels where "
+                f"{tuple(size)} are asked for: it needs its own degradation."
+            )
+        return restored
+
+    def distance(self, x, generator):
+        """||x - T(x)||^2 over the number of values of x: (B,).
+
+        The squared distance d_C(x)^2 to the fixed points where T is a projection.
+        """
+        return (x - self(x, generator)).flatten(1).square().mean(1)
+
+
+def _compact_restorer(task):
+    def load(device):
+        network = load_compact(task, device)
+        return lambda degraded, size: network(*on_image_grid(degraded, size))
+
+    return load
+
+
+# family: {task: loader (device) -> restorer (Degraded, size) -> images}
+RESTORERS = {
+    "compact": {task: _compact_restorer(task) for task in DEGRADATIONS},
+    "published": PUBLISHED_RESTORERS,
+}
+
+
+def load_restoration(
+    task, networks="compact", device="cpu", degradation=None, strength=1.0, **ranges
+):
+    """The restoration model of a task.
+
+    Parameters
+    ----------
+    task : str
+        denoiser, deblur, motion, jpeg, sr2, sr3 or inpaint.
+    networks : str
+        "compact" (shipped with the repository) or "published".
+    degradation : callable or None
+        D; None for the degradation of the task.
+    strength : float in [0, 1]
+        How much of the task's ranges is used, from their mild end.
+    **ranges
+        Replace ranges of the task's degradation: ``noise=(0.02, 0.02)``, say.
+
+    Raises
+    ------
+    ValueError
+        Unknown task or family.
+    Unavailable
+        The weights are not here.
+    """
+    if networks not in RESTORERS:
+        raise ValueError(
+            f"Unknown networks {networks!r}. They are: {', '.join(RESTORERS)}."
+        )
+    if task not in RESTORERS[networks]:
+        raise ValueError(
+            f"Unknown prior {task!r}. The priors are: {', '.join(RESTORERS[networks])}."
+        )
+    if degradation is None:
+        degradation = replace(DEGRADATIONS[task].weakened(strength), **ranges)
+    return RestorationModel(RESTORERS[networks][task](device), degradation)

@@ -8,7 +8,7 @@ from benchopt.stopping_criterion import StoppingCriterion
 
 from benchmark_utils.errors import Unavailable
 from benchmark_utils.naming import ShortName
-from benchmark_utils.restoration import load_denoiser
+from benchmark_utils.restoration import load_denoiser, load_restoration
 from benchmark_utils.tuned import solver_key, tuned_parameters
 
 
@@ -40,6 +40,8 @@ class IterativeSolver(ShortName, BaseSolver):
     iterate(y, physics)
         A generator that yields the successive x_k of one batch, shape (B, C, H, W).
         One-shot methods yield once. Stochastic ones draw from ``self.generator``.
+    snapshots : tuple of int
+        Iterations whose pictures are kept for the dashboard, beside the last one.
     requires_grad : bool
         True for methods that differentiate; others run in ``inference_mode``.
 
@@ -52,6 +54,7 @@ class IterativeSolver(ShortName, BaseSolver):
     sampling_strategy = "callback"
     stopping_criterion = FixedBudget()
     search_space = {}
+    snapshots = ()
     requires_grad = False
 
     def setup(self):
@@ -80,7 +83,7 @@ class IterativeSolver(ShortName, BaseSolver):
         for parameter, space in self.search_space.items():
             value = self._parameters[parameter]
             if value == "tuned":
-                value = tuned.get(parameter, space.default)
+                value = space.value(tuned.get(parameter), self._parameters)
             setattr(self, parameter, value)
         self.setup()
 
@@ -89,6 +92,12 @@ class IterativeSolver(ShortName, BaseSolver):
         denoiser = load_denoiser(name, self.device)
         self._networks.append(denoiser)
         return denoiser
+
+    def load_restoration(self, task, networks="compact", **ranges):
+        """A restoration model T = R o D, on the solver's device, its calls counted."""
+        model = load_restoration(task, networks, self.device, **ranges)
+        self._networks.append(model)
+        return model
 
     def get_next(self, stop_val):
         """Every iterate up to the tenth, then about ten per doubling."""
@@ -122,6 +131,9 @@ class IterativeSolver(ShortName, BaseSolver):
                     old if x is None else x for x, old in zip(iterates, self.x_hat)
                 ]
                 self._synchronise()
+                self._n_iterates += 1
+                if self._n_iterates in self.snapshots:
+                    self._kept[self._n_iterates] = [x.cpu() for x in self.x_hat]
                 if not callback():
                     return
                 if self._diverged:
@@ -135,12 +147,15 @@ class IterativeSolver(ShortName, BaseSolver):
         x_hat = [x.cpu() for x in self.x_hat]
         self._diverged = not all(bool(x.isfinite().all()) for x in x_hat)
         n_images = sum(len(batch.y) for batch in self.batches)
-        return {
+        result = {
             "x_hat": x_hat,
             "is_last": self._is_last or self._diverged,
             "fit_time": self.fit_time,
             "n_network_calls": sum(net.n_images for net in self._networks) / n_images,
         }
+        if self.snapshots:
+            result["snapshots"] = dict(self._kept)
+        return result
 
     def _reset(self):
         seed = self.get_seed(use_dataset=True, use_solver=True, use_repetition=True)
@@ -149,6 +164,7 @@ class IterativeSolver(ShortName, BaseSolver):
             # Were a solver to simulate measurements, they would be its own draws.
             batch.physics.noise_model.rng = self.generator
         self.x_hat = [None] * len(self.batches)
+        self._n_iterates, self._kept = 0, {}
         self.fit_time = 0.0
         self._is_last = self._diverged = False
         for network in self._networks:

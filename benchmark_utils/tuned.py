@@ -19,11 +19,29 @@ class Range:
         Bounds, searched on a logarithmic scale.
     default : float
         Used where nothing was tuned.
+    shared_by : str or None
+        A parameter that names several things, joined by "+": there is one value for
+        each, and ``default`` is divided among them.
     """
 
     low: float
     high: float
     default: float
+    shared_by: str | None = None
+
+    def n_values(self, parameters):
+        """How many values there are to tune, for the parameters of a solver."""
+        if self.shared_by is None:
+            return 1
+        return len(str(parameters[self.shared_by]).split("+"))
+
+    def value(self, tuned, parameters):
+        """The tuned value; the default where there is none, or not one for each."""
+        n = self.n_values(parameters)
+        default = self.default if n == 1 else [round(self.default / n, 4)] * n
+        if tuned is None or (len(tuned) if isinstance(tuned, list) else 1) != n:
+            return default
+        return tuned
 
 
 @cache

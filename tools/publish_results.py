@@ -1,6 +1,8 @@
 """Keep what the README shows of a result file: final scores and a detail of a picture.
 
     python tools/publish_results.py outputs/quick.parquet natural
+    python tools/publish_results.py outputs/fire_single.parquet fire_single_bsd20 \
+        --dataset bsd --scores-only
 
 writes results/natural.parquet: one row per dataset and solver, with the version of
 the code, and the centre of the first test image as PNG files.
@@ -32,13 +34,13 @@ def detail(png, full_size):
     return buffer.getvalue()
 
 
-def slim(df):
+def slim(df, with_pictures=True):
     """The rows to keep of a benchopt DataFrame."""
     rows = last_rows(df).drop_duplicates(KEYS).set_index(KEYS)
     table = final_scores(df).set_index(KEYS)
     table["problem"] = rows["p_dataset_problem"]
     table["version"] = rows["p_obj_version"]
-    for key, row in rows.iterrows():
+    for key, row in rows.iterrows() if with_pictures else ():
         pictures = row["final_results"]
         full_size = Image.open(io.BytesIO(pictures["truth"][0])).size
         for kind in PICTURES:
@@ -50,10 +52,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("results", type=Path, help="a parquet file of benchopt")
     parser.add_argument("name", help="of the file to write in results/")
+    parser.add_argument("--dataset", help="keep this dataset alone")
+    parser.add_argument("--scores-only", action="store_true", help="no pictures")
     arguments = parser.parse_args()
     target = ROOT / "results" / f"{arguments.name}.parquet"
     target.parent.mkdir(exist_ok=True)
-    slim(read_results(arguments.results)).to_parquet(target)
+    df = read_results(arguments.results)
+    if arguments.dataset is not None:
+        df = df[df["dataset_name"].str.split("[").str[0] == arguments.dataset]
+        if df.empty:
+            parser.error(f"{arguments.results} has no dataset {arguments.dataset}.")
+    slim(df, not arguments.scores_only).to_parquet(target)
     print(f"Written: {target.relative_to(ROOT)}")
 
 

@@ -40,6 +40,11 @@ def mean_psnr(solver, data, batches):
     return score if score == score else float("-inf")
 
 
+def labels(name, n):
+    """What optuna calls the ``n`` values of a parameter."""
+    return [name] if n == 1 else [f"{name}_{i}" for i in range(1, n + 1)]
+
+
 def tune(solver_class, options, dataset, trials):
     """Best parameters of a solver on the training images of one dataset and problem.
 
@@ -57,21 +62,35 @@ def tune(solver_class, options, dataset, trials):
     data["device"] = "cuda" if torch.cuda.is_available() else "cpu"
     space = solver_class.search_space
 
+    parameters = solver_class.get_instance(**options)._parameters
+    sizes = {name: s.n_values(parameters) for name, s in space.items()}
+
+    def suggest(trial, name):
+        """One value; a list of them where several things share the parameter."""
+        s = space[name]
+        drawn = [
+            float(f"{trial.suggest_float(label, s.low, s.high, log=True):.3g}")
+            for label in labels(name, sizes[name])
+        ]
+        return drawn[0] if sizes[name] == 1 else drawn
+
     def objective(trial):
-        values = {
-            name: float(f"{trial.suggest_float(name, s.low, s.high, log=True):.3g}")
-            for name, s in space.items()
-        }
+        values = {name: suggest(trial, name) for name in space}
         solver = solver_class.get_instance(**options, **values)
         context("tuning", dataset, solver, repetition=0, base_seed=0)
         trial.set_user_attr("values", values)
         return mean_psnr(solver, data, batches)
 
-    sampler = optuna.samplers.TPESampler(seed=0, multivariate=True)
+    sampler = optuna.samplers.GPSampler(seed=0, n_startup_trials=5)
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    study.enqueue_trial({name: s.default for name, s in space.items()})
+    study.enqueue_trial(
+        {
+            label: s.default / sizes[name]
+            for name, s in space.items()
+            for label in labels(name, sizes[name])
+        }
+    )
     study.optimize(objective, n_trials=trials)
-    parameters = solver_class.get_instance(**options)._parameters
     key = solver_key(solver_class.name, parameters, space)
     return key, {
         "parameters": study.best_trial.user_attrs["values"],

@@ -1,0 +1,66 @@
+from deepinv.optim.linear import conjugate_gradient
+
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.degradations import Degraded, Downscaling, adjoint
+from benchmark_utils.solver import IterativeSolver
+from benchmark_utils.tuned import Range
+
+
+class Solver(IterativeSolver):
+    """Deep restoration prior: a super-resolution network inside a scaled prox.
+
+    Hu et al. (ICLR 2024), "A Restoration Network as an Implicit Prior", with H the
+    bicubic downscaling, without noise, that R undoes:
+
+        s = x_k - tau (x_k - R(H x_k))
+        x_{k+1} = argmin_x 1/2 ||H (x - s)||^2 + lambda_/2 ||A x - y||^2
+
+    The last step is ``n_cg`` iterations of conjugate gradient from s, as the authors
+    do: H has a kernel, and stopping early keeps s there. ``noise`` is the noise level
+    that R is told, to choose how much it smooths.
+    """
+
+    name = "DRP"
+    parameters = {
+        "prior": ["sr2"],
+        "networks": ["compact"],
+        "n_iter": [30],
+        "n_cg": [3],
+        "tau": ["tuned"],
+        "lambda_": ["tuned"],
+        "noise": ["tuned"],
+    }
+    search_space = {
+        "tau": Range(0.03, 1.0, default=0.3),
+        "lambda_": Range(0.1, 1000.0, default=20.0),
+        "noise": Range(0.001, 0.1, default=0.01),
+    }
+    requires_grad = True
+
+    def setup(self):
+        if not self.prior.startswith("sr"):
+            raise ValueError(f"DRP takes an SR prior (sr2 or sr3), not {self.prior}.")
+        self.R = self.load_restoration(self.prior, self.networks)
+        self.factor = int(self.prior[2:])
+        self.H = Downscaling(self.factor).downscale
+
+    def iterate(self, y, physics):
+        fit = data_fit(physics, y)
+        x = fit.initial_guess()
+
+        def normal_operator(z):
+            data = fit.A_adjoint(fit.A(z))
+            return adjoint(self.H, z, self.H(z)) + self.lambda_ * data
+
+        for _ in range(self.n_iter):
+            small = self.H(x)
+            sigma = small.new_full((len(small),), self.noise)
+            restored = self.R.restore(
+                Degraded(small, sigma, factor=self.factor), x.shape[-2:]
+            )
+            s = x - self.tau * (x - restored)
+            target = adjoint(self.H, s, self.H(s)) + self.lambda_ * fit.A_adjoint(y)
+            x = conjugate_gradient(
+                normal_operator, target, init=s, max_iter=self.n_cg, tol=0.0
+            )
+            yield x

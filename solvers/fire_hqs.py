@@ -1,0 +1,117 @@
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.degradations import Identity, Measurement
+from benchmark_utils.solver import IterativeSolver
+from benchmark_utils.tuned import Range
+
+
+class Solver(IterativeSolver):
+    """FiRe: the fixed points of one or several restoration networks as a prior.
+
+    Terris, Kamilov and Moreau (CVPR 2025). With T_n = R_n o D_n, where D_n is drawn
+    anew at each iteration and all residuals are taken at the same x_k,
+
+        x_{k+1} = prox_{lambda_k f}(x_k - sum_n gamma_n (x_k - T_n(x_k))),
+
+    f(x) = 1/2 ||A x - y||^2. Where the T_n are orthogonal projections and lambda_k is
+    constant, it converges to a minimiser of lambda f + sum_n gamma_n/2 ||x - T_n x||^2.
+
+    priors : tasks joined by "+", "denoiser+deblur+sr2" (benchmark_utils/degradations).
+    networks : "compact" (this repository's) or "published".
+    gamma : one weight for all priors, or one each: 0.5 or "0.5+0.2+0.3".
+    noise_start, noise : the noise that each D adds goes from one to the other on a
+        logarithmic scale, and lambda_k = lambda_ (noise_k / noise)^2, as in PnP-HQS.
+    strength : how much of the ranges of the D_n is used, from the mild end (blur width,
+        JPEG quality, share of missing pixels); 1 is what the networks were trained on.
+    degradation : "own", the one that each network was trained to undo; "measurement",
+        D = A; "none", D = identity: with gamma = 1, plug-and-play.
+    shifts : T_n(x) is computed on x shifted by up to 10% of its sides (circularly).
+    average : the iterates of the second half are replaced by their running mean.
+    init : "initial_guess" (regularised pseudo-inverse) or "adjoint" (A^T y).
+
+    The authors' setting: noise_start = noise (no schedule), gamma = 1 / number of
+    priors, lambda_ = 20 to 100, 60 iterations (30 with several priors), shifts except
+    with SR and inpainting networks, average except with a denoiser, init = "adjoint"
+    for blurs.
+    """
+
+    name = "FiRe-HQS"
+    parameters = {
+        "priors": ["sr2"],
+        "networks": ["compact"],
+        "degradation": ["own"],
+        "gamma": ["tuned"],
+        "lambda_": ["tuned"],
+        "noise_start": ["tuned"],
+        "noise": ["tuned"],
+        "strength": ["tuned"],
+        "n_iter": [30],
+        "shifts": [False],
+        "average": [True],
+        "init": ["initial_guess"],
+    }
+    search_space = {
+        "gamma": Range(0.2, 1.6, default=1.2, shared_by="priors"),
+        "lambda_": Range(2.0, 100.0, default=13.0),
+        "noise_start": Range(0.05, 0.2, default=0.1),
+        "noise": Range(0.005, 0.06, default=0.02),
+        "strength": Range(0.1, 1.0, default=0.5),
+    }
+    always_shown = ("priors",)
+
+    def setup(self):
+        tasks = self.priors.split("+")
+        self.models = [
+            self.load_restoration(task, self.networks, strength=self.strength)
+            for task in tasks
+        ]
+        self.gammas = numbers(self.gamma, len(tasks))
+
+    def iterate(self, y, physics):
+        fit = data_fit(physics, y)
+        x = fit.A_adjoint(y) if self.init == "adjoint" else fit.initial_guess()
+        levels = np.geomspace(self.noise_start, self.noise, self.n_iter).tolist()
+        first_averaged = self.n_iter - self.n_iter // 2
+        for k, noise in enumerate(levels):
+            shift = self.draw_shift(x) if self.shifts else (0, 0)
+            back = tuple(-s for s in shift)
+            shifted = x.roll(shift, (-2, -1))
+            u = x
+            for gamma, T in zip(self.gammas, self.models):
+                if gamma != 0:
+                    D = self.degradation_of(T, noise, physics)
+                    restored = T(shifted, self.generator, D).roll(back, (-2, -1))
+                    u = u - gamma * (x - restored)
+            new = fit.prox(u, self.lambda_ * (noise / self.noise) ** 2)
+            if self.average and k > first_averaged:
+                new = x + (new - x) / (k - first_averaged + 1)
+            x = new
+            yield x
+
+    def degradation_of(self, T, noise, physics):
+        if self.degradation == "measurement":
+            return Measurement(physics)
+        if self.degradation == "none":
+            return Identity(noise)
+        return replace(T.degradation, noise=(noise, noise))
+
+    def draw_shift(self, x):
+        """Rows and columns, each uniform in +-10% of the sides of x."""
+        draws = torch.rand(2, generator=self.generator, device=self.device).tolist()
+        return tuple(
+            int((2 * u - 1) * 0.1 * side) for u, side in zip(draws, x.shape[-2:])
+        )
+
+
+def numbers(value, n):
+    """``n`` numbers from one for all, a list, or text: 0.5, [0.5, 0.2], "0.5+0.2"."""
+    if isinstance(value, str):
+        value = [float(v) for v in value.split("+")]
+    values = list(value) if isinstance(value, list | tuple) else [value] * n
+    if len(values) != n:
+        raise ValueError(f"{n} priors need {n} values of gamma, not {len(values)}.")
+    return values

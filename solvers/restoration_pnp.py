@@ -1,0 +1,41 @@
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.degradations import Identity
+from benchmark_utils.solver import IterativeSolver
+from benchmark_utils.tuned import Range
+
+
+class Solver(IterativeSolver):
+    """A restoration network in place of the denoiser of plug-and-play.
+
+        x_{k+1} = prox_{lambda_ f}(R(x_k))
+
+    R never sees the degradation that it was trained to undo, so that it restores what
+    needs no restoration: the baseline that FiRe improves on (Terris et al., 2025).
+    ``noise`` is the noise level that R is told.
+    """
+
+    name = "Restoration-PnP"
+    parameters = {
+        "prior": ["sr2"],
+        "networks": ["compact"],
+        "lambda_": ["tuned"],
+        "noise": ["tuned"],
+        "n_iter": [30],
+    }
+    search_space = {
+        "lambda_": Range(1.0, 1000.0, default=50.0),
+        "noise": Range(0.003, 0.15, default=0.03),
+    }
+    always_shown = ("prior",)
+
+    def setup(self):
+        self.R = self.load_restoration(
+            self.prior, self.networks, degradation=Identity(self.noise)
+        )
+
+    def iterate(self, y, physics):
+        fit = data_fit(physics, y)
+        x = fit.initial_guess()
+        for _ in range(self.n_iter):
+            x = fit.prox(self.R(x, self.generator), self.lambda_)
+            yield x

@@ -1,0 +1,52 @@
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.degradations import adjoint
+from benchmark_utils.solver import IterativeSolver
+from benchmark_utils.tuned import Range
+
+
+class Solver(IterativeSolver):
+    """Stochastic deep restoration prior: a gradient step with a new D each time.
+
+    Hu et al. (ICLR 2025), "Stochastic Deep Restoration Priors for Imaging Inverse
+    Problems". With H the linear part of the degradation drawn at iteration k, and
+    x_R = R(H x_k + noise),
+
+        x_{k+1} = x_k - step (A^T (A x_k - y) / ||A||^2 + reg H^T H (x_k - x_R))
+
+    so that the prior only speaks of what H keeps. JPEG is not linear, and refused.
+    """
+
+    name = "SHARP"
+    parameters = {
+        "prior": ["deblur"],
+        "networks": ["compact"],
+        "n_iter": [60],
+        "step": [0.9],
+        "reg": ["tuned"],
+        "noise": ["tuned"],
+    }
+    search_space = {
+        "reg": Range(0.003, 1.0, default=0.1),
+        "noise": Range(0.003, 0.1, default=0.03),
+    }
+    always_shown = ("prior",)
+    requires_grad = True
+
+    def setup(self):
+        if self.prior == "jpeg":
+            raise ValueError("SHARP needs a linear degradation, and JPEG is not.")
+        self.R = self.load_restoration(
+            self.prior, self.networks, noise=(self.noise, self.noise)
+        )
+
+    def iterate(self, y, physics):
+        fit = data_fit(physics, y)
+        x = fit.initial_guess()
+        for _ in range(self.n_iter):
+            degraded = self.R.degradation(x, self.generator)
+            H = degraded.operator
+            residual = x - self.R.restore(degraded, x.shape[-2:])
+            prior_gradient = adjoint(H, x, H(residual))
+            data_gradient = fit.grad(x) / fit.lipschitz
+            x = x - self.step * (data_gradient + self.reg * prior_gradient)
+            yield x

@@ -1,0 +1,49 @@
+import numpy as np
+import torch
+
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.solver import IterativeSolver
+from benchmark_utils.tuned import Range
+
+
+class Solver(IterativeSolver):
+    """Stochastic denoising regularisation: the denoiser only sees noisy images.
+
+    Renaud et al. (2024), "Plug-and-Play image restoration with Stochastic deNOising
+    REgularization": stochastic gradient descent, with fresh noise at each iteration,
+
+        x_{k+1} = x_k - step (A^T (A x_k - y) / ||A||^2
+                              + reg (x_k - denoiser(x_k + sigma_k n_k, sigma_k)))
+
+    and sigma_k from ``sigma_start`` to ``sigma_end``, on a logarithmic scale.
+    """
+
+    name = "SNORE"
+    parameters = {
+        "denoiser": ["compact"],
+        "n_iter": [60],
+        "step": [0.9],
+        "sigma_start": ["tuned"],
+        "sigma_end": ["tuned"],
+        "reg": ["tuned"],
+    }
+    search_space = {
+        "sigma_start": Range(0.02, 0.2, default=0.1),
+        "sigma_end": Range(0.003, 0.1, default=0.02),
+        "reg": Range(0.003, 1.0, default=0.1),
+    }
+
+    def setup(self):
+        self.denoise = self.load_denoiser(self.denoiser)
+
+    def iterate(self, y, physics):
+        fit = data_fit(physics, y)
+        x = fit.initial_guess()
+        for sigma in np.geomspace(
+            self.sigma_start, self.sigma_end, self.n_iter
+        ).tolist():
+            noise = torch.randn(x.shape, generator=self.generator, device=x.device)
+            residual = x - self.denoise(x + sigma * noise, sigma)
+            gradient = fit.grad(x) / fit.lipschitz + self.reg * residual
+            x = x - self.step * gradient
+            yield x
