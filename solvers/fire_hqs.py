@@ -23,8 +23,11 @@ class Solver(IterativeSolver):
     priors : tasks joined by "+", "denoiser+deblur+sr2" (benchmark_utils/degradations).
     networks : "compact" (this repository's) or "published".
     gamma : one weight for all priors, or one each: 0.5 or "0.5+0.2+0.3".
-    noise_start, noise : the noise that each D adds goes from one to the other on a
-        logarithmic scale, and lambda_k = lambda_ (noise_k / noise)^2, as in PnP-HQS.
+    noise_start, noise : the noise that each D adds goes from one to the other in the
+        first half of the iterations, on a logarithmic scale, then stays; lambda_k is
+        lambda_ (noise_k / noise)^2, as in PnP-HQS.
+    sigma_factor : R is told this many times the noise that D adds, since x_k has errors
+        of its own. Networks that are not told a noise level ignore it.
     strength : how much of the ranges of the D_n is used, from the mild end (blur width,
         JPEG quality, share of missing pixels); 1 is what the networks were trained on.
     degradation : "own", the one that each network was trained to undo; "measurement",
@@ -33,7 +36,7 @@ class Solver(IterativeSolver):
     average : the iterates of the second half are replaced by their running mean.
     init : "initial_guess" (regularised pseudo-inverse) or "adjoint" (A^T y).
 
-    The authors' setting: noise_start = noise (no schedule), gamma = 1 / number of
+    The authors' setting: noise_start = noise, sigma_factor = 1, gamma = 1 / number of
     priors, lambda_ = 20 to 100, 60 iterations (30 with several priors), shifts except
     with SR and inpainting networks, average except with a denoiser, init = "adjoint"
     for blurs.
@@ -48,6 +51,7 @@ class Solver(IterativeSolver):
         "lambda_": ["tuned"],
         "noise_start": ["tuned"],
         "noise": ["tuned"],
+        "sigma_factor": ["tuned"],
         "strength": ["tuned"],
         "n_iter": [30],
         "shifts": [False],
@@ -56,9 +60,10 @@ class Solver(IterativeSolver):
     }
     search_space = {
         "gamma": Range(0.2, 1.6, default=1.2, shared_by="priors"),
-        "lambda_": Range(2.0, 100.0, default=13.0),
-        "noise_start": Range(0.05, 0.2, default=0.1),
-        "noise": Range(0.005, 0.06, default=0.02),
+        "lambda_": Range(2.0, 100.0, default=12.0),
+        "noise_start": Range(0.05, 0.3, default=0.15),
+        "noise": Range(0.004, 0.06, default=0.012),
+        "sigma_factor": Range(1.0, 4.0, default=2.0),
         "strength": Range(0.1, 1.0, default=0.5),
     }
     always_shown = ("priors",)
@@ -74,23 +79,28 @@ class Solver(IterativeSolver):
     def iterate(self, y, physics):
         fit = data_fit(physics, y)
         x = fit.A_adjoint(y) if self.init == "adjoint" else fit.initial_guess()
-        levels = np.geomspace(self.noise_start, self.noise, self.n_iter).tolist()
-        first_averaged = self.n_iter - self.n_iter // 2
-        for k, noise in enumerate(levels):
+        n_averaged = self.n_iter // 2
+        first_averaged = self.n_iter - n_averaged
+        levels = np.geomspace(self.noise_start, self.noise, first_averaged).tolist()
+        for k, noise in enumerate(levels + n_averaged * [self.noise]):
             shift = self.draw_shift(x) if self.shifts else (0, 0)
-            back = tuple(-s for s in shift)
-            shifted = x.roll(shift, (-2, -1))
             u = x
             for gamma, T in zip(self.gammas, self.models):
                 if gamma != 0:
                     D = self.degradation_of(T, noise, physics)
-                    restored = T(shifted, self.generator, D).roll(back, (-2, -1))
-                    u = u - gamma * (x - restored)
+                    u = u - gamma * (x - self.restored(T, D, x, shift))
             new = fit.prox(u, self.lambda_ * (noise / self.noise) ** 2)
             if self.average and k > first_averaged:
                 new = x + (new - x) / (k - first_averaged + 1)
             x = new
             yield x
+
+    def restored(self, T, D, x, shift):
+        """R(D(x)), both on the shifted image."""
+        degraded = D(x.roll(shift, (-2, -1)), self.generator)
+        told = replace(degraded, sigma=self.sigma_factor * degraded.sigma)
+        back = tuple(-s for s in shift)
+        return T.restore(told, x.shape[-2:]).roll(back, (-2, -1))
 
     def degradation_of(self, T, noise, physics):
         if self.degradation == "measurement":

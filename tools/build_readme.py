@@ -2,8 +2,8 @@
 
     python tools/build_readme.py
 
-A table stands between <!-- table NAME SCORE --> and <!-- end -->; the figure is
-docs/reconstructions.png.
+A table stands between <!-- table NAME SCORE --> and <!-- end -->; the figures are in
+docs/.
 """
 
 import io
@@ -21,7 +21,8 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-FIGURE = ROOT / "docs" / "reconstructions.png"
+# figure: the results that it shows
+FIGURES = {"reconstructions": "natural", "fire": "fire_set3c"}
 
 
 def read(name):
@@ -93,8 +94,9 @@ def draw(results, path):
 
 def main():
     README.write_text(fill(README.read_text()))
-    draw(read("natural"), FIGURE)
-    print(f"Rebuilt: {README.name}, {FIGURE.relative_to(ROOT)}")
+    for figure, results in FIGURES.items():
+        draw(read(results), ROOT / "docs" / f"{figure}.png")
+    print(f"Rebuilt: {README.name} and docs/")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Keep what the README shows of a result file: final scores and a detail of a picture.
 
     python tools/publish_results.py outputs/quick.parquet natural
-    python tools/publish_results.py outputs/fire_single.parquet fire_single_bsd20 \
-        --dataset bsd --scores-only
+    python tools/publish_results.py outputs/fire_*.parquet fire_bsd20 --dataset bsd \
+        --scores-only
 
 writes results/natural.parquet: one row per dataset and solver, with the version of
 the code, and the centre of the first test image as PNG files.
@@ -13,6 +13,7 @@ import io
 import sys
 from pathlib import Path
 
+import pandas as pd
 from benchopt.results import read_results
 from PIL import Image
 
@@ -50,18 +51,20 @@ def slim(df, with_pictures=True):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("results", type=Path, help="a parquet file of benchopt")
+    parser.add_argument(
+        "results", type=Path, nargs="+", help="parquet files of benchopt"
+    )
     parser.add_argument("name", help="of the file to write in results/")
     parser.add_argument("--dataset", help="keep this dataset alone")
     parser.add_argument("--scores-only", action="store_true", help="no pictures")
     arguments = parser.parse_args()
     target = ROOT / "results" / f"{arguments.name}.parquet"
     target.parent.mkdir(exist_ok=True)
-    df = read_results(arguments.results)
+    df = pd.concat([read_results(path) for path in arguments.results])
     if arguments.dataset is not None:
         df = df[df["dataset_name"].str.split("[").str[0] == arguments.dataset]
         if df.empty:
-            parser.error(f"{arguments.results} has no dataset {arguments.dataset}.")
+            parser.error(f"These results have no dataset {arguments.dataset}.")
     slim(df, not arguments.scores_only).to_parquet(target)
     print(f"Written: {target.relative_to(ROOT)}")
 

@@ -10,8 +10,8 @@ from benchmark_utils.degradations import DEGRADATIONS, BrushMask, OneOf
 class Recipe:
     """One training run.
 
-    ``degradation`` is what the network learns to undo. The run starts from the weights
-    of the recipe ``start``, else from random ones. ``crops`` are the crop sizes before
+    ``degradation`` is what the network learns to undo. The run starts from the shipped
+    weights of ``start``, else from random ones. ``crops`` are the crop sizes before
     and during the decay of the learning rate, which fills the last ``decay_share`` of
     the steps.
     """
@@ -26,7 +26,6 @@ class Recipe:
     adam_lr: float = 1e-3
     decay_share: float = 0.5
     seed: int = 0
-    shipped: bool = True
 
 
 def fine_tuned(degradation, steps):
@@ -34,7 +33,7 @@ def fine_tuned(degradation, steps):
     return Recipe(
         degradation=degradation,
         steps=steps,
-        start="denoiser_start",
+        start="denoiser",
         crops=(96, 96),
         muon_lr=1e-3,
         adam_lr=5e-4,
@@ -43,23 +42,11 @@ def fine_tuned(degradation, steps):
 
 
 RECIPES = {
-    "denoiser_start": Recipe(
-        degradation=DEGRADATIONS["denoiser"], steps=16_000, shipped=False
-    ),
-    "denoiser": Recipe(
-        degradation=DEGRADATIONS["denoiser"],
-        steps=9_000,
-        start="denoiser_start",
-        crops=(64, 96),
-        muon_lr=8e-4,
-        adam_lr=4e-4,
-        decay_share=0.7,
-        seed=1,
-    ),
+    "denoiser": Recipe(degradation=DEGRADATIONS["denoiser"], steps=16_000),
     "deblur": fine_tuned(DEGRADATIONS["deblur"], steps=2800),
     "motion": fine_tuned(DEGRADATIONS["motion"], steps=2800),
     "jpeg": fine_tuned(DEGRADATIONS["jpeg"], steps=2800),
     "sr2": fine_tuned(DEGRADATIONS["sr2"], steps=2800),
-    "sr3": fine_tuned(DEGRADATIONS["sr3"], steps=2800),
+    "sr3": fine_tuned(DEGRADATIONS["sr3"], steps=1400),
     "inpaint": fine_tuned(OneOf((DEGRADATIONS["inpaint"], BrushMask())), steps=2800),
 }

@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from benchmark_utils.images import load_images  # noqa: E402
 from benchmark_utils.networks import CompactUNet  # noqa: E402
 from benchmark_utils.restoration import (  # noqa: E402
-    WEIGHTS,
+    load_compact,
     on_image_grid,
     save_compact_weights,
 )
@@ -31,12 +30,6 @@ from training.recipes import RECIPES  # noqa: E402
 RUNS = ROOT / "training" / "runs"
 N_HELD_OUT = 10
 SECONDS_BETWEEN_CHECKPOINTS = 240
-
-
-def weights_file(name):
-    """Where the weights of a finished recipe are: shipped, or kept with its run."""
-    shipped = WEIGHTS / f"compact_{name}.safetensors"
-    return shipped if shipped.exists() else RUNS / name / "weights.safetensors"
 
 
 def random_crops(images, n, size, generator):
@@ -120,8 +113,8 @@ def train(recipe, run_dir, network=None):
     torch.manual_seed(recipe.seed)
     network = CompactUNet(widths=recipe.widths) if network is None else network
     if recipe.start is not None:
-        start = load_file(weights_file(recipe.start))
-        network.load_state_dict(start, strict=type(network) is CompactUNet)
+        start = load_compact(recipe.start, "cpu").state_dict()
+        network.load_state_dict({**network.state_dict(), **start})
     optimizer = MuonWithAdam(network, recipe.muon_lr, recipe.adam_lr)
     generator = torch.Generator().manual_seed(recipe.seed)
     images = [
@@ -184,12 +177,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", choices=RECIPES)
     name = parser.parse_args().recipe
-    recipe = RECIPES[name]
-    network = train(recipe, RUNS / name)
-    if recipe.shipped:
-        save_compact_weights(network, name)
-    else:
-        save_file(network.state_dict(), RUNS / name / "weights.safetensors")
+    network = train(RECIPES[name], RUNS / name)
+    save_compact_weights(network, name)
 
 
 if __name__ == "__main__":
