@@ -14,13 +14,12 @@ import numpy as np
 import pooch
 import skimage.data
 import torch
-from benchopt.benchmark import Benchmark, get_running_benchmark
-from benchopt.config import get_data_path
 from huggingface_hub import snapshot_download
 from PIL import Image, UnidentifiedImageError
 from sklearn.datasets import load_sample_image
 
 from benchmark_utils.checksums import check, read_checksums
+from benchmark_utils.data_paths import data_folder
 from benchmark_utils.errors import Unavailable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -152,15 +151,7 @@ def load_images(image_set, n_images=None):
 def _find(image_set, names):
     """{name: path} of the files of one source, downloaded if they are not there."""
     key = names[0].split("/")[0]
-    if get_running_benchmark() is None:
-        Benchmark(ROOT)
-    try:
-        folder = get_data_path(key)
-    except TypeError as error:
-        raise Unavailable(
-            "data_paths is empty in config.yml: give it folders, or write "
-            "data_paths: {}."
-        ) from error
+    folder = data_folder(key)
 
     def files_here():
         by_name = {path.name: path for path in folder.rglob("*") if path.is_file()}

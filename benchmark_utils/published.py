@@ -14,15 +14,13 @@ from pathlib import Path
 import deepinv as dinv
 import pooch
 import torch
-from benchopt.benchmark import Benchmark, get_running_benchmark
-from benchopt.config import get_data_path
 from huggingface_hub import hf_hub_download
 from torch.nn import functional as F
 
 from benchmark_utils.checksums import check, read_checksums, sha256, write_checksum
+from benchmark_utils.data_paths import data_folder
 from benchmark_utils.errors import Unavailable
 
-ROOT = Path(__file__).resolve().parents[1]
 KEY = "published_weights"
 
 
@@ -175,21 +173,9 @@ def load_published(name, device):
     return network.eval().to(device)
 
 
-def _folder():
-    if get_running_benchmark() is None:
-        Benchmark(ROOT)
-    try:
-        return get_data_path(KEY)
-    except TypeError as error:
-        raise Unavailable(
-            "data_paths of config.yml gives no folders: write them as "
-            f"data_paths: {{{KEY}: /folder}}, or write data_paths: {{}}."
-        ) from error
-
-
 def _find(published):
     """The path of a file, downloaded if it is not there."""
-    folder = _folder()
+    folder = data_folder(KEY)
     path = folder / published.file
     if path.is_file():
         return path
@@ -222,7 +208,7 @@ def _jpeg(device):
 
 
 def _deblur(device):
-    if (_folder() / FILES["restormer_gaussian"].file).exists():
+    if (data_folder(KEY) / FILES["restormer_gaussian"].file).exists():
         return _fine_tuned("restormer_gaussian")(device)
     network = load_published("restormer_defocus", device)
     return lambda degraded, size: network(degraded.y)

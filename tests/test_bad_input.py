@@ -9,7 +9,7 @@ import torch
 from benchopt.results import read_results
 from conftest import BENCHMARK, ROOT
 
-from benchmark_utils import images, restoration
+from benchmark_utils import images, published, restoration
 from benchmark_utils.problems import PROBLEMS, make_physics
 
 GOOD = "Pseudo-inverse"
@@ -39,7 +39,7 @@ def offline(tmp_path, monkeypatch):
 
     for key, source in images.SOURCES.items():
         monkeypatch.setitem(images.SOURCES, key, images.Source(source.home, fetch))
-    monkeypatch.setattr(images, "get_data_path", lambda key: tmp_path / key)
+    monkeypatch.setattr(images, "data_folder", lambda key: tmp_path / key)
     return tmp_path
 
 
@@ -224,24 +224,28 @@ def test_missing_weights_are_asked_for(run, capfd, tmp_path, monkeypatch):
     assert "compact_denoiser.safetensors are not in" in said(capfd)
 
 
-def test_weights_that_cannot_be_downloaded_are_asked_for(run, capfd, monkeypatch):
-    def no_network(*args):
+def test_weights_that_cannot_be_downloaded_are_asked_for(
+    run, capfd, tmp_path, monkeypatch
+):
+    def no_network(*args, **kwargs):
         raise ConnectionError("no route to host")
 
-    monkeypatch.setattr(restoration, "hf_hub_download", no_network)
+    monkeypatch.setattr(published, "data_folder", lambda key: tmp_path)
+    monkeypatch.setattr(published, "hf_hub_download", no_network)
     rows = run(["PnP-HQS[denoiser=drunet]", GOOD])
     assert solvers_of(rows) == [GOOD]
     output = said(capfd)
-    assert "Reason: DRUNet's weights could not be fetched (ConnectionError)" in output
+    assert "could not be downloaded (ConnectionError)" in output
+    assert published.FILES["drunet"].file in output
     assert "Traceback" not in output
 
 
 def test_downloaded_weights_with_a_wrong_checksum_are_refused(
     run, capfd, tmp_path, monkeypatch
 ):
-    path = tmp_path / restoration.DRUNET_FILE
+    path = tmp_path / published.FILES["drunet"].file
     path.write_bytes(b"damaged")
-    monkeypatch.setattr(restoration, "hf_hub_download", lambda *args: str(path))
+    monkeypatch.setattr(published, "data_folder", lambda key: tmp_path)
     rows = run(["PnP-HQS[denoiser=drunet]", GOOD])
     assert solvers_of(rows) == [GOOD]
     assert "its checksum is wrong" in said(capfd)

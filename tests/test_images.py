@@ -106,7 +106,7 @@ def toy_set3c(tmp_path, monkeypatch):
         lines.append(f"{sha256(remote / f'{name}.png')}  set3c/{name}.png\n")
     checksums.write_text("".join(lines))
     monkeypatch.setattr(images, "CHECKSUMS", checksums)
-    monkeypatch.setattr(images, "get_data_path", lambda key: local / key)
+    monkeypatch.setattr(images, "data_folder", lambda key: local / key)
     return remote
 
 
@@ -129,7 +129,7 @@ def test_images_are_downloaded_once_and_then_found(toy_set3c, monkeypatch):
 
 
 def test_images_given_in_data_paths_are_read_without_a_download(toy_set3c, monkeypatch):
-    monkeypatch.setattr(images, "get_data_path", lambda key: toy_set3c)
+    monkeypatch.setattr(images, "data_folder", lambda key: toy_set3c)
     monkeypatch.setitem(images.SOURCES, "set3c", None)
     with Image.open(toy_set3c / "starfish.png") as image:
         expected = np.asarray(image)

@@ -7,6 +7,15 @@ from hypothesis import strategies as st
 
 from benchmark_utils import restoration
 from benchmark_utils.checksums import check, read_checksums
+from benchmark_utils.degradations import (
+    DEGRADATIONS,
+    Downscaling,
+    GaussianBlur,
+    Jpeg,
+    MotionBlur,
+    Noise,
+    RandomMask,
+)
 from benchmark_utils.errors import Unavailable
 from benchmark_utils.images import center_crop, load_images
 from benchmark_utils.metrics import psnr
@@ -17,6 +26,8 @@ from benchmark_utils.restoration import (
     WEIGHTS_CHECKSUMS,
     load_compact,
     load_denoiser,
+    load_restoration,
+    on_image_grid,
     save_compact_weights,
 )
 
@@ -65,6 +76,30 @@ def test_each_image_may_have_a_noise_level_of_its_own(network):
     torch.testing.assert_close(network(x, sigmas), alone, rtol=1e-4, atol=1e-5)
 
 
+@given(st.integers(1, 30), st.integers(1, 30), st.floats(0, 1))
+def test_one_noise_level_is_the_same_as_one_per_image_or_per_pixel(
+    network, height, width, sigma
+):
+    x = random((2, 3, height, width))
+    expected = network(x, sigma)
+    for same in (torch.full((2,), sigma), torch.full((2, 1, height, width), sigma)):
+        torch.testing.assert_close(network(x, same), expected)
+    one_map = torch.full((1, 1, height, width), sigma)
+    torch.testing.assert_close(network(x, one_map), expected)
+
+
+def test_each_pixel_may_have_a_noise_level_of_its_own(network):
+    x, sigma = random((1, 3, 33, 71)), torch.full((1, 1, 33, 71), 0.05)
+    sigma[..., 60:] = 0.5
+    restored, low, high = (network(x, s) for s in (sigma, 0.05, 0.5))
+    assert not torch.equal(restored, low)
+    # Far from the change of level, the network does not see it.
+    torch.testing.assert_close(restored[..., :8], low[..., :8], rtol=1e-4, atol=1e-5)
+    right = (..., slice(66, None))
+    error, other = ((restored - r)[right].abs().mean() for r in (high, low))
+    assert error < other
+
+
 @given(st.floats(0.01, 100))
 def test_scaling_the_image_and_the_noise_scales_the_result(network, scale):
     x = random((1, 3, 20, 28))
@@ -77,6 +112,41 @@ def test_scaling_the_image_and_the_noise_scales_the_result(network, scale):
 def test_the_noise_level_matters(network):
     x = random((1, 3, 16, 16))
     assert not torch.allclose(network(x, 0.05), network(x, 0.2), atol=1e-4)
+
+
+# What a network is given of a degraded image
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+@given(st.integers(6, 30), st.integers(6, 30))
+def test_small_images_are_enlarged_to_the_size_that_is_asked_for(factor, height, width):
+    x = random((2, 3, height, width))
+    degraded = Downscaling(factor)(x, torch.Generator().manual_seed(0))
+    y, sigma = on_image_grid(degraded, (height, width))
+    assert y.shape == x.shape
+    assert torch.equal(sigma, degraded.sigma)
+
+
+def test_enlarging_does_not_shift_the_image():
+    ramp = torch.linspace(0, 1, 24).expand(1, 3, 24, 24)
+    ramp = (ramp + ramp.mT) / 2
+    for factor in (2, 3):
+        degraded = Downscaling(factor, noise=(0, 0))(ramp, torch.Generator())
+        y, _ = on_image_grid(degraded, (24, 24))
+        centre = (..., slice(6, 18), slice(6, 18))
+        torch.testing.assert_close(y[centre], ramp[centre], rtol=0, atol=1e-3)
+
+
+def test_holes_are_filled_and_nothing_is_known_there():
+    x = random((2, 3, 24, 20))
+    degraded = RandomMask(noise=(0.05, 0.05))(x, torch.Generator().manual_seed(0))
+    y, sigma = on_image_grid(degraded, (24, 20))
+    known = degraded.mask > 0
+    assert torch.equal(y[known.expand_as(y)], degraded.y[known.expand_as(y)])
+    assert (y[~known.expand_as(y)] != 0).all()
+    assert sigma.shape == degraded.mask.shape
+    assert (sigma[~known] == 1).all()
+    assert sigma[known].tolist() == pytest.approx([0.05] * int(known.sum()))
 
 
 # Weights
@@ -150,3 +220,28 @@ def test_every_denoiser_of_the_registry_is_named_when_one_is_unknown():
         load_denoiser("median")
     assert "'median'" in str(error.value)
     assert all(name in str(error.value) for name in DENOISERS)
+
+
+# One degradation per network, of medium strength, and the decibels to gain on it.
+GAINS = {
+    "denoiser": (Noise((0.1, 0.1)), 5),
+    "deblur": (GaussianBlur((2.0, 2.0), noise=(0.02, 0.02)), 1),
+    "motion": (MotionBlur((0.5, 0.5), (0.3, 0.3), noise=(0.02, 0.02)), 0.5),
+    "jpeg": (Jpeg((20, 20), noise=(0.02, 0.02)), 0.5),
+    "sr2": (Downscaling(2, noise=(0.02, 0.02)), 1),
+    "sr3": (Downscaling(3, noise=(0.02, 0.02)), 0.5),
+    "inpaint": (RandomMask((0.6, 0.6), noise=(0.02, 0.02)), 2),
+}
+
+
+@pytest.mark.parametrize("task", DEGRADATIONS)
+def test_each_network_gains_decibels_on_photographs_it_never_saw(task):
+    degradation, gain = GAINS[task]
+    images = list(load_images("natural-test").values())[:4]
+    x = torch.stack([center_crop(image, 96) for image in images])
+    model = load_restoration(task)
+    degraded = degradation(x, torch.Generator().manual_seed(0))
+    restored = model.restore(degraded, x.shape[-2:])
+    given, _ = on_image_grid(degraded, x.shape[-2:])
+    gains = psnr(restored, x) - psnr(given, x)
+    assert gains.mean() > gain

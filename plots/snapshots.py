@@ -1,0 +1,109 @@
+import io
+
+import numpy as np
+from benchopt import BasePlot
+from PIL import Image
+
+from benchmark_utils.results import last_rows, short_label
+
+# A column is about this wide on the page, which holds all the pictures: larger ones
+# are shown by their centre.
+MAX_SIDE = 192
+
+
+def decode(png):
+    """The bytes of a PNG file as uint8 (H, W, 3)."""
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def psnr(picture, truth):
+    """In dB, from pictures of 8 bits."""
+    error = (picture.astype(float) - truth) / 255
+    with np.errstate(divide="ignore"):
+        return -10 * np.log10(np.mean(error**2))
+
+
+def light(picture):
+    """The central part as float (H, W, 3) in [0, 1].
+
+    The values are rounded to 64 levels, which the eye doesn't see and which saves a
+    third of the weight of the page.
+    """
+    top, left = (max(n - MAX_SIDE, 0) // 2 for n in picture.shape[:2])
+    return (picture[top : top + MAX_SIDE, left : left + MAX_SIDE] // 4 * 4 + 2) / 255
+
+
+def snapshots(final_results):
+    """{iteration: list of PNG}; empty in the files of before solvers kept any."""
+    return final_results.get("snapshots") or {}
+
+
+def numbers(pictures):
+    """The numbers, from 1, of the pictures that have snapshots."""
+    return range(1, len(pictures["names"]) + 1) if snapshots(pictures) else range(0)
+
+
+def picture_numbers(df):
+    counts = [len(numbers(kept)) for kept in df["final_results"].dropna()]
+    return list(range(1, max([1, *counts]) + 1))
+
+
+def strip(solver, pictures, index, iterations):
+    """The row of a solver: the truth, then its iterates, or an empty cell."""
+    kept = snapshots(pictures)
+    truth = decode(pictures["truth"][index])
+    label = f"{short_label(solver)}\nTruth"
+    if pictures["measurement"][index] == pictures["truth"][index]:
+        label += ", k = 0"
+    shown = [{"image": light(truth), "label": label}]
+    for k in iterations:
+        image, label = None, ""
+        if k in kept:
+            iterate = decode(kept[k][index])
+            image, label = light(iterate), f"k = {k}: {psnr(iterate, truth):.2f} dB"
+        shown.append({"image": image, "label": label})
+    return shown
+
+
+class Plot(BasePlot):
+    """One picture over the iterations, for the solvers that keep snapshots.
+
+    A row per solver: the truth, then its iterates x_k with the PSNR of the whole
+    picture, values clipped to [0, 1]; pictures are those of the first repetition.
+    """
+
+    name = "snapshots"
+    type = "image"
+    options = {"dataset": ..., "objective": ..., "picture": picture_numbers}
+
+    def plot(self, df, dataset, objective, picture):
+        rows = self._rows(df, dataset, objective, picture)
+        iterations = self._iterations(rows)
+        return [
+            shown
+            for solver, pictures in zip(rows["solver_name"], rows["final_results"])
+            for shown in strip(solver, pictures, picture - 1, iterations)
+        ]
+
+    def get_metadata(self, df, dataset, objective, picture):
+        rows = self._rows(df, dataset, objective, picture)
+        title = short_label(dataset)
+        if not rows.empty:
+            title += f": {rows['final_results'].iloc[0]['names'][picture - 1]}"
+        diverged = rows.loc[rows["objective_diverged"] == 1, "solver_name"]
+        if not diverged.empty:
+            title += f" (stopped on NaN or infinite values: {', '.join(diverged)})"
+        return {"title": title, "ncols": 1 + len(self._iterations(rows))}
+
+    @staticmethod
+    def _iterations(rows):
+        """All that some solver kept: the columns."""
+        return sorted(set().union(*map(snapshots, rows["final_results"])))
+
+    @staticmethod
+    def _rows(df, dataset, objective, picture):
+        """One row per solver with such snapshots, in the order of the run."""
+        rows = last_rows(df[df["dataset_name"] == dataset], objective).sort_index()
+        rows = rows.dropna(subset="final_results")
+        rows = rows.loc[[picture in numbers(kept) for kept in rows["final_results"]]]
+        return rows.drop_duplicates("solver_name")
