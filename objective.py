@@ -12,6 +12,8 @@ test        list of Batch     signals x with their measurements y     objective:
                                                                       solvers: y only
 dataset     str               name of the dataset                     all
 problem     str               name of the problem                     all
+dictionary  tensor (n, K)     atoms that the signals are made of,     objective; oracle
+            or None           where they are known                    (shape: all)
 unavailable str or None       why there is no data, in a sentence     shown, and skipped
 =========== ================= ======================================= ==================
 
@@ -30,12 +32,22 @@ from PIL import Image
 
 from benchmark_utils import metrics
 from benchmark_utils.data_fit import data_fit
+from benchmark_utils.dictionaries import (
+    kernel_norm,
+    learning_cost,
+    operator_of,
+    oracle_score,
+    recovery_score,
+)
 from benchmark_utils.naming import ShortName
 from benchmark_utils.restoration import load_restoration
 from benchmark_utils.version import fingerprint
 
 # Pictures kept for the dashboard, from the first test images.
 N_PICTURES = 2
+
+# The cost that dictionaries are compared by.
+LAM, N_COST = 0.1, 200
 
 
 class Objective(ShortName, BaseObjective):
@@ -75,8 +87,10 @@ class Objective(ShortName, BaseObjective):
             )
         return False, None
 
-    def set_data(self, train, test, dataset, problem, unavailable=None):
-        self.train, self.test = train, test
+    def set_data(
+        self, train, test, dataset, problem, dictionary=None, unavailable=None
+    ):
+        self.train, self.test, self.dictionary = train, test, dictionary
         self.dataset, self.problem = dataset, problem
         self.fits = [data_fit(batch.physics, batch.y) for batch in test]
 
@@ -89,6 +103,7 @@ class Objective(ShortName, BaseObjective):
             "test": [batch.without_truth() for batch in self.test],
             "dataset": self.dataset,
             "problem": self.problem,
+            "dictionary": self.dictionary,
             "device": device,
         }
 
@@ -97,7 +112,13 @@ class Objective(ShortName, BaseObjective):
 
     @torch.inference_mode()
     def evaluate_result(
-        self, x_hat, is_last, fit_time=0.0, n_network_calls=0.0, snapshots=None
+        self,
+        x_hat,
+        is_last,
+        fit_time=0.0,
+        n_network_calls=0.0,
+        snapshots=None,
+        dictionary=None,
     ):
         """Scores of the reconstructions, averaged over the test images.
 
@@ -116,11 +137,13 @@ class Objective(ShortName, BaseObjective):
             Network evaluations per test image.
         snapshots : dict or None
             Iterates to show in the dashboard; not scored.
+        dictionary : tensor (n, K) or None
+            What a dictionary solver has learned.
 
         Returns
         -------
         dict of float, with anomaly_* for the priors asked for. ``diverged`` is 1 where
-        x_hat has NaN or infinite values; the other scores are NaN then.
+        x_hat has NaN, infinite or huge values; the other scores are NaN then.
         """
         triples = list(zip(self.fits, x_hat, (b.x for b in self.test), strict=True))
         for _, ours, truth in triples:
@@ -132,9 +155,8 @@ class Objective(ShortName, BaseObjective):
                 )
         psnr = torch.cat([metrics.psnr(ours, x) for _, ours, x in triples])
         fit_error = [metrics.data_fit_error(fit, ours) for fit, ours, _ in triples]
-        diverged = not bool(
-            torch.cat([ours.flatten() for ours in x_hat]).isfinite().all()
-        )
+        # Finite values can be too large to be squared.
+        diverged = bool(psnr.isnan().any() or (psnr == -torch.inf).any())
         scores = {
             "psnr": psnr.mean(),
             "psnr_std": psnr.std(correction=0),
@@ -144,9 +166,32 @@ class Objective(ShortName, BaseObjective):
             "fit_time": fit_time,
             "n_network_calls": n_network_calls,
         }
+        if dictionary is not None:
+            scores |= self._dictionary_scores(dictionary)
         if is_last and not diverged:
             scores |= self._costly_scores(triples) | self._anomaly_scores(triples)
         return {name: float(value) for name, value in scores.items()}
+
+    def _dictionary_scores(self, dictionary):
+        """How much of the true dictionary was found, and what its cost is.
+
+        recovery is 1 at best; recovery_oracle is sqrt(rank / n), what can be expected
+        of a dictionary that lies in what the operators see; kernel_norm is the mean
+        norm of the atoms in the kernel of all the operators together; cost is that of
+        dictionary learning at lam = LAM, on the first N_COST signals of each operator.
+        """
+        data = [(operator_of(batch.physics, batch.y), batch.y) for batch in self.test]
+        operators = [A for A, _ in data]
+        first = [
+            (A if A is None or A.dtype != torch.bool else A[:N_COST], y[:N_COST])
+            for A, y in data
+        ]
+        return {
+            "recovery": recovery_score(self.dictionary, dictionary),
+            "recovery_oracle": oracle_score(operators),
+            "kernel_norm": kernel_norm(dictionary, operators),
+            "cost": learning_cost(first, dictionary, LAM, n_iter=200),
+        }
 
     def _anomaly_scores(self, triples):
         """Distance (dB) of the results and of the truth to restoration priors."""
@@ -164,10 +209,13 @@ class Objective(ShortName, BaseObjective):
     def _costly_scores(triples):
         split = [metrics.range_and_kernel_psnr(*triple) for triple in triples]
         psnr_range, psnr_kernel = (torch.cat(part).mean() for part in zip(*split))
-        ssim = torch.cat([metrics.ssim(ours, x) for _, ours, x in triples])
-        scores = {"ssim": ssim.mean(), "psnr_range": psnr_range}
+        scores = {"psnr_range": psnr_range}
         if psnr_kernel.isfinite():
             scores["psnr_kernel"] = psnr_kernel
+        if triples[0][2].ndim != 4:
+            return scores
+        ssim = torch.cat([metrics.ssim(ours, x) for _, ours, x in triples])
+        scores["ssim"] = ssim.mean()
         if metrics.lpips_available() and triples[0][2].shape[1] == 3:
             lpips = [metrics.lpips(ours, x) for _, ours, x in triples]
             scores["lpips"] = torch.cat(lpips).mean()
@@ -179,8 +227,11 @@ class Objective(ShortName, BaseObjective):
         Returns
         -------
         dict: names (list of str), truth, measurement, reconstruction (lists of PNG),
-        and snapshots, {iteration: list of PNG}, where the solver kept some.
+        and snapshots, {iteration: list of PNG}, where the solver kept some. None where
+        the signals are not images.
         """
+        if self.test[0].x.ndim != 4:
+            return None
 
         def first_pictures(batches):
             images = [image for batch in batches for image in batch]

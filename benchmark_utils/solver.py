@@ -73,10 +73,19 @@ class IterativeSolver(ShortName, BaseSolver):
     def set_objective(self, **objective):
         """Everything was prepared by ``skip``, which benchopt calls just before."""
 
-    def _prepare(self, train, test, dataset, problem, device):
+    def check_signals(self):
+        """Raise ``ValueError`` for signals that this kind of solver does not take."""
+        if self.batches[0].y.ndim != 4:
+            raise ValueError(
+                f"{self.name} takes images, and these signals are vectors."
+            )
+
+    def _prepare(self, train, test, dataset, problem, device, dictionary=None):
         self.device = torch.device(device)
         self.train = train
         self.batches = [batch.to(self.device) for batch in test]
+        self.true_dictionary = dictionary
+        self.check_signals()
         self._networks = []
         key = solver_key(self.name, self._parameters, self.search_space)
         tuned = tuned_parameters(dataset, problem, key)

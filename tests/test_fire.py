@@ -36,6 +36,7 @@ PLAIN = {
     "lambda_": 40.0,
     "noise_start": 0.05,
     "noise": 0.05,
+    "sigma_factor": 1.0,
     "strength": 1.0,
     "shifts": False,
     "average": False,
@@ -267,17 +268,38 @@ def test_with_downscaling_the_fixed_points_are_what_the_small_images_say(network
     torch.testing.assert_close(x, expected, rtol=0, atol=1e-5)
 
 
-def test_the_noise_and_the_weight_of_the_data_decrease_together(recorded):
+# The noise goes from 0.2 to 0.05 in the first three of six iterations.
+SCHEDULE = {"noise_start": 0.2, "noise": 0.05, "n_iter": 6}
+LEVELS = [0.2, 0.1, 0.05, 0.05, 0.05, 0.05]
+
+
+def told_levels(given):
+    """The noise level that a network was told of the first image, at each call."""
+    return [float(degraded.sigma[0]) for degraded in given]
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+def test_the_noise_and_the_weight_of_the_data_decrease_together(factor, recorded):
     batch = make_batch("sr4")
     given = recorded("sr2", circular_mean)
-    levels = {"noise_start": 0.2, "noise": 0.05}
-    iterates = solve("FiRe-HQS", batch, n_iter=3, **PLAIN | levels)
-    told = torch.cat([degraded.sigma for degraded in given]).tolist()
-    assert told == pytest.approx([0.2, 0.2, 0.1, 0.1, 0.05, 0.05])
+    options = PLAIN | SCHEDULE | {"sigma_factor": factor}
+    iterates = solve("FiRe-HQS", batch, **options)
+    assert told_levels(given) == pytest.approx([factor * level for level in LEVELS])
     fit = data_fit(batch.physics, batch.y)
-    for ours, degraded, factor in zip(iterates, given, (16, 4, 1)):
-        expected = fit.prox(circular_mean(degraded, None), factor * PLAIN["lambda_"])
+    for ours, degraded, level in zip(iterates, given, LEVELS):
+        weight = PLAIN["lambda_"] * (level / 0.05) ** 2
+        expected = fit.prox(circular_mean(degraded, None), weight)
         torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
+
+
+def test_the_factor_is_told_but_not_added(recorded, spied):
+    batch = make_batch("inpainting")
+    clean, given = spied("denoiser"), recorded("denoiser", unchanged)
+    options = PLAIN | {"degradation": "own", "sigma_factor": 3.0, "n_iter": 3}
+    solve("FiRe-HQS", batch, priors="denoiser", **options)
+    for x, degraded in zip(clean, given, strict=True):
+        assert float((degraded.y - x).std()) == pytest.approx(0.05, rel=0.1)
+    assert told_levels(given) == pytest.approx([0.15] * 3)
 
 
 # Several priors, shifts, averaging
@@ -405,12 +427,10 @@ def test_each_prior_undoes_its_own_degradation_of_the_iterate(recorded, spied):
     seen = {task: spied(task) for task in ("deblur", "inpaint")}
     given = {task: recorded(task, unchanged) for task in seen}
     options = PLAIN | {"degradation": "own", "gamma": 0.2}
-    options |= {"noise_start": 0.3, "noise": 0.075}
-    iterates = solve("FiRe-HQS", batch, priors="deblur+inpaint", n_iter=3, **options)
+    iterates = solve("FiRe-HQS", batch, priors="deblur+inpaint", **options | SCHEDULE)
     for task in seen:
         assert_same(seen[task][1:], iterates[:-1], 0)
-        told = torch.cat([degraded.sigma for degraded in given[task]]).tolist()
-        assert told == pytest.approx([0.3, 0.3, 0.15, 0.15, 0.075, 0.075])
+        assert told_levels(given[task]) == pytest.approx(LEVELS)
     assert all(d.mask is not None for d in given["inpaint"])
     first, second = (d.mask for d in given["inpaint"][:2])
     assert not torch.equal(first, second)

@@ -60,7 +60,9 @@ def main():
     arguments = parser.parse_args()
     target = ROOT / "results" / f"{arguments.name}.parquet"
     target.parent.mkdir(exist_ok=True)
-    df = pd.concat([read_results(path) for path in arguments.results])
+    df = pd.concat(
+        [read_results(path) for path in arguments.results], ignore_index=True
+    )
     if arguments.dataset is not None:
         df = df[df["dataset_name"].str.split("[").str[0] == arguments.dataset]
         if df.empty:

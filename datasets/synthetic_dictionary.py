@@ -1,0 +1,126 @@
+from numbers import Integral, Real
+
+import deepinv as dinv
+import torch
+from benchopt import BaseDataset
+
+from benchmark_utils.batches import Batch
+from benchmark_utils.dictionaries import MatrixPhysics, normalise, random_dictionary
+from benchmark_utils.naming import ShortName
+
+OPERATORS = ("sensing", "identity", "masks")
+
+
+def is_count(value):
+    return isinstance(value, Integral) and value >= 1
+
+
+def is_number(value):
+    return isinstance(value, Real)
+
+
+# parameter: (test, what it must be)
+COUNT = (is_count, "a whole number, 1 or more")
+VALID = {
+    "operator": (lambda v: v in OPERATORS, f"one of {', '.join(OPERATORS)}"),
+    "m": COUNT,
+    "n_operators": COUNT,
+    "missing": (lambda v: is_number(v) and 0 <= v < 1, "a share in [0, 1)"),
+    "n_signals": COUNT,
+    "n_train": COUNT,
+    "dim": COUNT,
+    "n_atoms": COUNT,
+    "density": (lambda v: is_number(v) and 0 < v <= 1, "a share in (0, 1]"),
+    "noise_level": (lambda v: is_number(v) and v >= 0, "a number, 0 or more"),
+}
+
+
+class Dataset(ShortName, BaseDataset):
+    """Sparse combinations of random atoms, seen through random operators.
+
+    Malezieux, Michel, Moreau, Kowalski (2024): y = A D z + eps, D Gaussian with atoms
+    of norm 1, z Bernoulli-Gaussian, A from ``operator``:
+
+    - sensing: ``n_operators`` Gaussian matrices of ``m`` rows, with columns of norm 1;
+    - masks: each value of each signal is missing with probability ``missing``;
+    - identity.
+
+    Signals are vectors: x is (B, dim), one batch for each operator. ``n_signals`` is
+    their number over all the operators, ``density`` the share of non-zero codes; there
+    are ``n_train`` other signals, known, to learn from.
+    """
+
+    name = "synthetic_dictionary"
+    always_shown = ("operator",)
+    parameters = {
+        "operator": ["sensing"],
+        "m": [80],
+        "n_operators": [5],
+        "missing": [0.5],
+        "n_signals": [10000],
+        "n_train": [2000],
+        "dim": [100],
+        "n_atoms": [100],
+        "density": [0.1],
+        "noise_level": [0.0],
+    }
+    test_parameters = {
+        "operator": list(OPERATORS),
+        "m": [12],
+        "n_operators": [2],
+        "n_signals": [100],
+        "n_train": [100],
+        "dim": [16],
+        "n_atoms": [16],
+    }
+
+    def get_data(self):
+        data = {"dataset": self.name, "problem": self.operator}
+        try:
+            self._check()
+        except ValueError as error:
+            nothing = {"train": [], "test": [], "dictionary": None}
+            return {**data, **nothing, "unavailable": str(error)}
+        seed = self.get_seed(use_dataset=True, use_repetition=True)
+        generator = torch.Generator().manual_seed(seed)
+        dictionary = random_dictionary(self.dim, self.n_atoms, generator)
+        n_batches = self.n_operators if self.operator == "sensing" else 1
+        # Sizes that differ by one at most, and add up to n_signals.
+        sizes = [(self.n_signals + i) // n_batches for i in range(n_batches)]
+        test = [self._draw(dictionary, size, generator) for size in sizes]
+        train = [self._draw(dictionary, self.n_train, generator)]
+        return {**data, "train": train, "test": test, "dictionary": dictionary}
+
+    def _check(self):
+        for name, (is_valid, description) in VALID.items():
+            value = getattr(self, name)
+            if not is_valid(value):
+                raise ValueError(f"{name} must be {description}, not {value!r}.")
+        if self.operator == "sensing" and self.n_signals < self.n_operators:
+            raise ValueError(
+                f"{self.n_signals} signals are too few for {self.n_operators} "
+                "operators: each one needs at least a signal."
+            )
+
+    def _draw(self, dictionary, n_signals, generator):
+        """``n_signals`` signals, and what one operator measures of them."""
+        shape = (n_signals, self.n_atoms)
+        active = torch.rand(shape, generator=generator) < self.density
+        codes = active * torch.randn(shape, generator=generator)
+        x = codes @ dictionary.T
+        physics = self._make_physics(n_signals, generator)
+        physics.noise_model = dinv.physics.GaussianNoise(
+            sigma=self.noise_level, rng=generator
+        )
+        names = tuple(f"signal {i}" for i in range(n_signals))
+        return Batch(x=x, y=physics(x), physics=physics, names=names)
+
+    def _make_physics(self, n_signals, generator):
+        if self.operator == "identity":
+            return dinv.physics.Denoising()
+        if self.operator == "sensing":
+            matrix = torch.randn((self.m, self.dim), generator=generator)
+            return MatrixPhysics(normalise(matrix))
+        draws = torch.rand((n_signals, self.dim), generator=generator)
+        mask = (draws >= self.missing).float()
+        return dinv.physics.Inpainting(img_size=(self.dim,), mask=mask)

@@ -1,0 +1,23 @@
+from benchmark_utils.dictionaries import learn_adam, random_dictionary
+from benchmark_utils.dictionary_solver import DictionarySolver
+
+
+class Solver(DictionarySolver):
+    """A dictionary learned from clean signals, then used on the measurements.
+
+    min_D min_Z 1/2 ||x - D Z||^2 + lam ||Z||_1, ||d_k|| = 1, over the training signals
+    x, by the mini-batch algorithm of ``Dictionary learning``.
+    """
+
+    name = "Dictionary supervised"
+    parameters = {"lam": [0.1], "n_steps": [300]}
+
+    def fit(self, train):
+        start = random_dictionary(*self.true_dictionary.shape, self.generator)
+        data = [(None, batch.x.to(self.device)) for batch in train]
+        *_, self.learned = learn_adam(
+            data, start, self.lam, self.generator, n_steps=self.n_steps
+        )
+
+    def learn(self, data):
+        yield self.learned

@@ -1,0 +1,513 @@
+"""Dictionaries: their scores, what learns them, and the data they are learned from."""
+
+import copy
+import warnings
+from itertools import pairwise
+
+import deepinv as dinv
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.dictionaries import (
+    MatrixPhysics,
+    kernel_norm,
+    learn_adam,
+    learn_convolutional,
+    learn_line_search,
+    learn_unrolled,
+    learning_cost,
+    normalise,
+    operator_of,
+    oracle_score,
+    patch_atoms,
+    random_atoms,
+    random_dictionary,
+    recovery_score,
+    unrolled_cost,
+)
+from benchmark_utils.problems import make_physics
+from benchmark_utils.sparse_coding import sparse_code, vector_lasso
+
+KINDS = ["identity", "matrix", "masks"]
+seeds = st.integers(0, 2**32 - 1)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def randn(*shape, seed=0):
+    return torch.randn(shape, generator=generator(seed), dtype=torch.float64)
+
+
+def small_data(kind, n=8, n_atoms=10, n_signals=20):
+    """(data, D): two operators of a kind, in double precision."""
+    D = normalise(randn(n, n_atoms, seed=1))
+    data = []
+    for seed in (2, 3):
+        codes = randn(n_signals, n_atoms, seed=seed)
+        x = codes * (randn(n_signals, n_atoms, seed=seed + 10) > 1) @ D.T
+        A = {
+            "identity": None,
+            "matrix": normalise(randn(n - 2, n, seed=seed + 20)),
+            "masks": randn(n_signals, n, seed=seed + 20) > -0.5,
+        }[kind]
+        data.append((A, A * x if kind == "masks" else x if A is None else x @ A.T))
+    return data, normalise(randn(n, n_atoms, seed=4))
+
+
+def sensing(n=20, m=14, n_operators=2, n_signals=2000):
+    """(data, D_true, D_0): the problem of Malezieux et al. (2024), small."""
+    draws = generator(1)
+    D, D_0 = (random_dictionary(n, n, draws) for _ in range(2))
+    data = []
+    for _ in range(n_operators):
+        A = normalise(torch.randn(m, n, generator=draws))
+        codes = torch.randn(n_signals // n_operators, n, generator=draws)
+        codes *= torch.rand(codes.shape, generator=draws) < 0.1
+        data.append((A, codes @ D.T @ A.T))
+    return data, D, D_0
+
+
+def last(iterates):
+    *_, iterate = iterates
+    return iterate
+
+
+# Scores
+
+
+@given(seeds, st.integers(1, 12), st.integers(1, 12))
+def test_order_signs_and_norms_of_atoms_do_not_matter(seed, n, n_atoms):
+    D = random_dictionary(n, n_atoms, generator(seed))
+    order = torch.randperm(n_atoms, generator=generator(seed))
+    factors = torch.randn(n_atoms, generator=generator(seed + 1))
+    assert recovery_score(D, D[:, order] * factors) == pytest.approx(1, abs=1e-5)
+
+
+@given(seeds)
+def test_random_dictionaries_score_below_one_half(seed):
+    pair = [random_dictionary(100, 100, generator(seed + i)) for i in range(2)]
+    assert 0.2 < recovery_score(*pair) < 0.3
+
+
+def test_score_is_the_mean_cosine_of_the_best_assignment():
+    D_true = torch.eye(3)
+    D = normalise(torch.tensor([[4.0, 3.0, 0.0], [3.0, 4.0, 0.0], [0.0, 0.0, -1.0]]))
+    assert recovery_score(D_true, D) == pytest.approx((0.8 + 0.8 + 1) / 3)
+    # A lost atom counts as zero, and one atom is not assigned twice.
+    assert recovery_score(D_true, D[:, :2]) == pytest.approx((0.8 + 0.8) / 3)
+    twice = torch.stack([D_true[:, 0]] * 3, 1)
+    assert recovery_score(D_true, twice) == pytest.approx(1 / 3)
+
+
+def test_dictionaries_of_other_lengths_are_not_compared():
+    with pytest.raises(ValueError, match="different lengths"):
+        recovery_score(torch.eye(3), torch.eye(4))
+
+
+def test_kernel_norm_is_what_no_operator_sees():
+    e = torch.eye(4)
+    assert kernel_norm(e, [None]) == 0
+    assert kernel_norm(e, [torch.randn(4, 4, generator=generator())]) < 1e-12
+    assert kernel_norm(e[:, :2], [e[2:]]) == pytest.approx(1)
+    assert kernel_norm(e[:, :2], [e[2:], e[:1]]) == pytest.approx(0.5)
+    diagonal = torch.tensor([[1.0], [0.0], [0.0], [1.0]])
+    assert kernel_norm(5 * diagonal, [e[:3]]) == pytest.approx(0.5**0.5)
+
+
+def test_kernel_norm_of_masks_counts_what_is_never_seen():
+    masks = torch.tensor([[True, False, False], [False, True, False]])
+    assert kernel_norm(torch.eye(3), [masks]) == pytest.approx(1 / 3)
+
+
+def test_oracle_score_follows_the_rank_of_all_operators():
+    A = torch.randn(8, 5, 20, generator=generator())
+    assert oracle_score([A[0]]) == pytest.approx((5 / 20) ** 0.5)
+    assert oracle_score([A[0], A[1]]) == pytest.approx((10 / 20) ** 0.5)
+    assert oracle_score([A[0], A[0]]) == pytest.approx((5 / 20) ** 0.5)
+    assert oracle_score(list(A)) == 1
+    assert oracle_score([A[0], None]) == 1
+
+
+def test_oracle_is_the_score_of_the_measured_part_of_random_atoms():
+    D = random_dictionary(200, 200, generator())
+    A = torch.randn(100, 200, generator=generator(1))
+    seen = torch.linalg.pinv(A) @ A @ D
+    assert recovery_score(D, seen) == pytest.approx(oracle_score([A]), abs=0.01)
+
+
+def test_learning_cost_is_the_mean_over_the_signals():
+    data, D = small_data("matrix")
+    costs = []
+    for A, y in data:
+        z = sparse_code(y, D, 0.1, A, n_iter=5000, tol=1e-8)
+        residual = (y - z @ D.T @ A.T).square().sum(1)
+        costs.append(0.5 * residual + 0.1 * z.abs().sum(1))
+    ours = learning_cost(data, D, 0.1, n_iter=5000, tol=1e-8)
+    assert ours == pytest.approx(float(torch.cat(costs).mean()), rel=1e-5)
+
+
+# Learning from measurements
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_unrolled_gradient_is_that_of_finite_differences(kind):
+    data, D = small_data(kind)
+    A, y = data[0]
+    lipschitz = 1.5 * vector_lasso(y, D, A).lipschitz
+
+    def value(D):
+        return unrolled_cost(y, D, 0.1, A, n_inner=7, lipschitz=lipschitz).sum()
+
+    D = D.requires_grad_()
+    (gradient,) = torch.autograd.grad(value(D), D)
+    direction, D = randn(*D.shape, seed=5), D.detach()
+    slope = (value(D + 1e-6 * direction) - value(D - 1e-6 * direction)) / 2e-6
+    assert float((gradient * direction).sum()) == pytest.approx(float(slope), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_envelope_and_unrolled_gradients_agree_once_codes_are_exact(kind):
+    data, D = small_data(kind)
+    options = {"n_steps": 2, "batch_size": 16, "n_inner": 500}
+    envelope = list(learn_adam(data, D, 0.1, generator(), **options))
+    unrolled = list(learn_unrolled(data, D, 0.1, generator(), **options))
+    for ours, theirs in zip(envelope, unrolled, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-3)
+    assert not torch.allclose(envelope[0], D, atol=1e-3)
+
+
+LEARNERS = {
+    "adam": lambda data, D: learn_adam(data, D, 0.1, generator(), n_steps=4),
+    "unrolled": lambda data, D: learn_unrolled(data, D, 0.1, generator(), n_steps=4),
+    "line_search": lambda data, D: learn_line_search(data, D, 0.1, n_steps=4),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", LEARNERS)
+def test_each_step_yields_a_dictionary_and_the_last_ones_are_better(name, kind):
+    data, D = small_data(kind)
+    before = D.clone()
+    dictionaries = list(LEARNERS[name](data, D))
+    assert len(dictionaries) == 4 and torch.equal(D, before)
+    for step in dictionaries:
+        torch.testing.assert_close(step.norm(dim=0), torch.ones(10).double())
+    assert learning_cost(data, dictionaries[-1], 0.1) < learning_cost(data, D, 0.1)
+    again = list(LEARNERS[name](data, D))
+    assert all(torch.equal(a, b) for a, b in zip(dictionaries, again, strict=True))
+
+
+def test_adam_recovers_the_dictionary_with_two_operators_in_a_second():
+    data, D, D_0 = sensing()
+    options = {"n_steps": 150, "batch_size": 300, "lr": 0.05}
+    learned = last(learn_adam(data, D_0, 0.1, generator(), **options))
+    assert recovery_score(D, D_0) < 0.5
+    assert recovery_score(D, learned) > 0.9
+
+
+def test_one_operator_leaves_its_kernel_unknown():
+    data, D, D_0 = sensing(n_operators=1)
+    operators = [A for A, _ in data]
+    options = {"n_steps": 150, "batch_size": 300, "lr": 0.05}
+    learned = last(learn_adam(data, D_0, 0.1, generator(), **options))
+    assert kernel_norm(D_0, operators) > 0.5 > 0.01 > kernel_norm(learned, operators)
+    assert recovery_score(D, learned) < oracle_score(operators) + 0.01
+
+
+def test_line_search_decreases_the_cost_at_each_step():
+    data, _, D_0 = sensing(n_signals=200)
+    dictionaries = [D_0, *learn_line_search(data, D_0, 0.1, n_steps=10)]
+    costs = [learning_cost(data, d, 0.1, 100, tol=0) for d in dictionaries]
+    assert len(costs) == 11
+    assert all(after < before for before, after in pairwise(costs))
+
+
+def test_line_search_ends_where_the_cost_does_not_change():
+    data, D = small_data("identity")
+    assert len(list(learn_line_search(data, D, 0.1, n_steps=1000, tol=1e-2))) < 100
+
+
+def test_learners_work_without_autograd():
+    data, _, D_0 = sensing(n_signals=100)
+    with torch.inference_mode():
+        for learn in (LEARNERS["adam"], LEARNERS["line_search"]):
+            assert last(learn(data, D_0)).isfinite().all()
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_too_few_signals_and_too_large_a_lam_are_said(name):
+    data, D = small_data("matrix", n_signals=4)
+    with pytest.warns(UserWarning, match="8 signals are too few for 10 atoms"):
+        next(LEARNERS[name](data, D))
+    silent = [(A, 1e-3 * y) for A, y in data]
+    with pytest.warns(UserWarning, match="lambda_max"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*too few")
+        dictionaries = list(LEARNERS[name](silent, D))
+    assert dictionaries and all(d.isfinite().all() for d in dictionaries)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        ([], "no signal"),
+        ([(None, randn(0, 8))], "no signal"),
+        ([(randn(5, 7), randn(9, 5))], r"operator \(5, 7\)"),
+        ([(None, randn(9, 8) * torch.nan)], "NaN"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused_in_a_sentence(name, data, message):
+    with pytest.raises(ValueError, match=message):
+        next(LEARNERS[name](data, normalise(randn(8, 10))))
+
+
+# Convolutional atoms
+
+
+def texture(size=32, n_channels=1, n_images=1):
+    """Sparse sums of two atoms of 5x5 pixels."""
+    atoms = random_atoms((2, n_channels, 5, 5), generator(1))
+    codes = torch.randn(n_images, 2, size - 4, size - 4, generator=generator(2))
+    codes *= torch.rand(codes.shape, generator=generator(3)) < 0.03
+    return torch.nn.functional.conv_transpose2d(codes, atoms), atoms
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_patch_atoms_are_flat_ones_and_centred_patches_of_the_image(n_channels):
+    image = torch.rand(2, n_channels, 12, 15, generator=generator())
+    atoms = patch_atoms(image, 10, (4, 3), generator())
+    assert atoms.shape == (10, n_channels, 4, 3)
+    torch.testing.assert_close(atoms.flatten(1).norm(dim=1), torch.ones(10))
+    flat, cut = atoms[:n_channels], atoms[n_channels:]
+    assert flat.std((-2, -1)).max() < 1e-6
+    assert flat.mean((-2, -1)).count_nonzero() == n_channels
+    assert cut.mean((-2, -1)).abs().max() < 1e-6
+    patches = image.unfold(2, 4, 1).unfold(3, 3, 1).movedim(1, 3).flatten(0, 2)
+    patches = normalise(patches - patches.mean((-2, -1), keepdim=True), (1, 2, 3))
+    cosines = cut.flatten(1) @ patches.flatten(1).T
+    torch.testing.assert_close(cosines.amax(1), torch.ones(10 - n_channels))
+    assert len(set(cosines.argmax(1).tolist())) == 10 - n_channels
+
+
+@pytest.mark.parametrize(
+    "n_atoms, size, message",
+    [
+        (5, (9, 3), "9x3 pixels do not fit"),
+        (1, (3, 3), "1 constant ones and 0 patches"),
+    ],
+)
+def test_patches_that_cannot_be_cut_are_refused(n_atoms, size, message):
+    with pytest.raises(ValueError, match=message):
+        patch_atoms(torch.rand(1, 1, 8, 8), n_atoms, size, generator())
+    with pytest.raises(ValueError, match="0 patches that are not flat"):
+        patch_atoms(torch.ones(1, 1, 8, 8), 5, (3, 3), generator())
+
+
+def inpainting_fit(image, missing=0.3):
+    physics = make_physics(
+        "inpainting",
+        tuple(image.shape[1:]),
+        generator(4),
+        n_images=len(image),
+        missing=missing,
+        noise_level=0.0,
+    )
+    return data_fit(physics, physics(image))
+
+
+def test_the_atoms_of_an_image_are_learned_from_half_of_its_pixels():
+    image, truth = texture(size=48)
+    fit = inpainting_fit(image, missing=0.5)
+    start = random_atoms((2, 1, 5, 5), generator(6))
+    options = {"n_steps": 100, "n_inner": 5, "lr": 0.05}
+    atoms, _ = last(learn_convolutional([fit], start, 0.05, **options))
+
+    def score(atoms):
+        """The mean of the best correlations, whatever the shift."""
+        shifted = torch.nn.functional.conv2d(truth, atoms, padding=4)
+        return float(shifted.abs().amax((1, 2, 3)).mean())
+
+    assert score(start) < 0.5 < 0.99 < score(atoms)
+
+
+@pytest.mark.parametrize("nonnegative", [False, True], ids=["signed", "nonnegative"])
+@pytest.mark.parametrize("problem", ["inpainting", "gaussian_deblurring", "sr4"])
+def test_any_physics_lets_atoms_be_learned(problem, nonnegative):
+    image, _ = texture(n_channels=3)
+    physics = make_physics(problem, (3, 32, 32), generator(4))
+    fit = data_fit(physics, physics(image))
+    start = patch_atoms(fit.initial_guess(), 6, (5, 5), generator(5))
+    lam = 0.002
+    states = list(
+        learn_convolutional([fit], start, lam, n_steps=8, nonnegative=nonnegative)
+    )
+
+    def cost(atoms, codes):
+        synthesis = torch.nn.functional.conv_transpose2d(codes, atoms)
+        return float(fit.value(synthesis)) + lam * float(codes.abs().sum())
+
+    assert len(states) == 8
+    assert cost(*states[-1]) < cost(*states[0])
+    assert (states[-1][1] >= 0).all() or not nonnegative
+    torch.testing.assert_close(states[-1][0].flatten(1).norm(dim=1), torch.ones(6))
+
+
+def test_images_that_learn_their_own_atoms_do_not_depend_on_each_other():
+    images, _ = texture(n_images=2)
+    start = random_atoms((2, 4, 1, 5, 5), generator(5))
+    blurred = make_physics("gaussian_deblurring", (1, 32, 32), generator(4))
+    y = blurred(images)
+    options = {"lam": 0.01, "n_steps": 5}
+    together = last(learn_convolutional([data_fit(blurred, y)], start, **options))[0]
+    for i in range(2):
+        fit = data_fit(blurred, y[i, None])
+        alone = last(learn_convolutional([fit], start[i], **options))[0]
+        torch.testing.assert_close(together[i], alone, rtol=0, atol=1e-3)
+
+
+def test_atoms_shared_by_images_are_learned_from_each_in_turn():
+    images, _ = texture(n_images=2)
+    fits = [inpainting_fit(images[:1]), inpainting_fit(images[1:, :, :20])]
+    start = random_atoms((4, 1, 5, 5), generator(5))
+    shapes = [
+        tuple(codes.shape)
+        for _, codes in learn_convolutional(fits, start, 0.05, n_steps=4)
+    ]
+    assert shapes == [(1, 4, 28, 28), (1, 4, 16, 28)] * 2
+
+
+def test_convolutional_learning_says_that_lam_is_too_large():
+    fit = inpainting_fit(texture()[0])
+    start = random_atoms((4, 1, 5, 5), generator(5))
+    with pytest.warns(UserWarning, match="lambda_max"):
+        atoms, codes = last(learn_convolutional([fit], start, 1e3, n_steps=2))
+    assert codes.count_nonzero() == 0 and atoms.isfinite().all()
+
+
+# Operators and data
+
+
+def test_matrix_physics_is_the_matrix_its_transpose_and_its_pseudo_inverse():
+    A = randn(4, 7)
+    physics, x, y = MatrixPhysics(A), randn(3, 7, seed=1), randn(3, 4, seed=2)
+    torch.testing.assert_close(physics.A(x), x @ A.T)
+    torch.testing.assert_close(physics.A_adjoint(y), y @ A)
+    torch.testing.assert_close(
+        physics.A_dagger(physics.A(x)), x @ torch.linalg.pinv(A) @ A
+    )
+    torch.testing.assert_close(
+        copy.deepcopy(physics).float().A(x.float()), (x @ A.T).float()
+    )
+    assert operator_of(physics, y) is physics.matrix
+
+
+def test_an_operator_on_images_is_not_one_on_vectors():
+    blur = make_physics("gaussian_deblurring", (1, 32, 32), generator())
+    with pytest.raises(ValueError, match="BlurFFT is neither a matrix"):
+        operator_of(blur, torch.rand(1, 1, 32, 32))
+
+
+SMALL = {
+    "n_signals": 31,
+    "n_train": 9,
+    "dim": 12,
+    "n_atoms": 15,
+    "n_operators": 4,
+    "m": 6,
+}
+
+
+@pytest.mark.parametrize(
+    "name, sizes, n_measured",
+    [("sensing", [7, 8, 8, 8], 6), ("identity", [31], 12), ("masks", [31], 12)],
+)
+def test_each_operator_has_its_share_of_the_signals(name, sizes, n_measured, get_data):
+    data = get_data("synthetic_dictionary", operator=name, **SMALL)
+    assert data["dictionary"].shape == (12, 15)
+    torch.testing.assert_close(data["dictionary"].norm(dim=0), torch.ones(15))
+    assert data["problem"] == name
+    assert [len(batch.x) for batch in data["train"]] == [9]
+    assert [len(batch.x) for batch in data["test"]] == sizes
+    for batch in data["test"]:
+        assert batch.y.shape == (len(batch.x), n_measured)
+        assert len(batch.names) == len(batch.x)
+        torch.testing.assert_close(batch.y, batch.physics.A(batch.x))
+        A = operator_of(batch.physics, batch.y)
+        sparse_code(batch.y, data["dictionary"], 0.1, A, n_iter=2)
+        if name == "sensing":
+            torch.testing.assert_close(A.norm(dim=0), torch.ones(12))
+        if name == "masks":
+            assert torch.equal(A.float() * batch.x, batch.y)
+            assert len(A.unique(dim=0)) > 1
+
+
+def test_the_share_of_codes_of_missing_values_and_the_noise_are_those_asked(get_data):
+    many = {"n_signals": 4000, "dim": 50, "n_atoms": 50}
+    data = get_data(
+        "synthetic_dictionary", operator="masks", missing=0.3, density=0.2, **many
+    )
+    [batch] = data["test"]
+    mask = operator_of(batch.physics, batch.y)
+    assert float(mask.double().mean()) == pytest.approx(0.7, abs=0.01)
+    codes = torch.linalg.solve(data["dictionary"], batch.x.T)
+    active = codes.abs() > 1e-3
+    assert float(active.double().mean()) == pytest.approx(0.2, abs=0.01)
+    assert float(codes[active].std()) == pytest.approx(1, abs=0.02)
+    noisy = get_data(
+        "synthetic_dictionary", operator="identity", noise_level=0.5, **many
+    )
+    [batch] = noisy["test"]
+    assert float((batch.y - batch.x).std()) == pytest.approx(0.5, abs=0.01)
+
+
+def test_data_are_drawn_from_the_seed(get_data):
+    first, again, other = (
+        get_data("synthetic_dictionary", seed=seed, **SMALL) for seed in (0, 0, 1)
+    )
+    for a, b, c in zip(first["test"], again["test"], other["test"], strict=True):
+        assert torch.equal(a.y, b.y) and not torch.equal(a.y, c.y)
+    assert torch.equal(first["dictionary"], again["dictionary"])
+
+
+@pytest.mark.parametrize(
+    "parameter, value",
+    [
+        ("operator", "blur"),
+        ("m", 0),
+        ("m", 2.5),
+        ("n_operators", 0),
+        ("missing", 1.0),
+        ("n_signals", 0),
+        ("n_signals", 3),
+        ("dim", -1),
+        ("n_atoms", 0),
+        ("density", 0.0),
+        ("density", "some"),
+        ("n_train", 0),
+        ("noise_level", -0.1),
+    ],
+)
+def test_data_that_cannot_be_made_say_why(parameter, value, get_data):
+    data = get_data("synthetic_dictionary", **{**SMALL, parameter: value})
+    assert data["test"] == [] and str(value) in data["unavailable"]
+    assert (
+        parameter in data["unavailable"] or "signals are too few" in data["unavailable"]
+    )
+
+
+def test_the_operators_of_the_data_are_linear_with_their_adjoints(get_data):
+    for name in ("sensing", "identity", "masks"):
+        for batch in get_data("synthetic_dictionary", operator=name, **SMALL)["test"]:
+            assert isinstance(batch.physics.noise_model, dinv.physics.GaussianNoise)
+            v = torch.randn(batch.y.shape, generator=generator())
+            left = (batch.physics.A(batch.x) * v).sum()
+            right = (batch.x * batch.physics.A_adjoint(v)).sum()
+            torch.testing.assert_close(left, right)
+            fit = data_fit(batch.physics, batch.y)
+            seen = fit.project_on_range(batch.x)
+            torch.testing.assert_close(fit.A(seen), fit.A(batch.x), rtol=0, atol=1e-4)
