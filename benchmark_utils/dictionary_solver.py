@@ -22,6 +22,7 @@ class DictionarySolver(IterativeSolver):
     """
 
     N_CODING = 100
+    test_config = {"dataset": {"name": "synthetic_dictionary", "n_signals": 200}}
 
     def check_signals(self):
         if self.true_dictionary is None:

@@ -31,11 +31,11 @@ def read(name):
 
 
 def markdown_table(results, score):
-    """Solvers in rows, problems in columns, the best of each problem in bold."""
+    """Solvers in rows, best mean first; problems in columns, their best in bold."""
     table = results.pivot(index="solver_name", columns="problem", values=score)
-    table = table.reindex(
-        index=results["solver_name"].unique(), columns=results["problem"].unique()
-    ).dropna(axis="columns", how="all")
+    table = table.reindex(columns=results["problem"].unique())
+    table = table.dropna(axis="columns", how="all")
+    table = table.loc[table.mean(axis="columns").sort_values(ascending=False).index]
     best = table.max()
     lines = [f"| | {' | '.join(table.columns)} |", "|---" * (table.shape[1] + 1) + "|"]
     for solver, row in table.iterrows():
@@ -85,7 +85,7 @@ def draw(results, path):
         for axis in row:
             axis.set(xticks=[], yticks=[])
     for axis, title in zip(axes[0], ["truth", "measurement", *solvers]):
-        axis.set_title(title, fontsize=8)
+        axis.set_title(title.replace("[", "\n["), fontsize=7)
     figure.tight_layout(pad=0.3)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=110)
