@@ -282,7 +282,7 @@ def unrolled_cost(y, D, lam, A=None, n_inner=30, lipschitz=None):
     ``lipschitz`` is a constant of the method: it is not differentiated.
     """
     lasso = vector_lasso(y, D, A, n_inner)
-    step = 1 / (lasso.lipschitz if lipschitz is None else lipschitz)
+    step = lasso.step if lipschitz is None else 1 / lipschitz
     z = v = lasso.zeros()
     t = 1.0
     for _ in range(n_inner):
@@ -333,11 +333,11 @@ def check_data(data, D, lam):
     """
     check_lam(lam)
     check_atoms(D, 0)
-    n_signals = sum(len(y) for _, y in data)
-    if n_signals == 0:
+    if not data:
         raise ValueError("There is no signal to learn a dictionary from.")
     for _, y in data:
         check_measurements(y)
+    n_signals = sum(len(y) for _, y in data)
     warn_if_all_zero(lam, max(float(lambda_max(y, D, A).max()) for A, y in data))
     if n_signals < D.shape[1]:
         warnings.warn(
@@ -411,6 +411,8 @@ def learn_convolutional(
     codes : tensor (B, K, H - h + 1, W - w + 1), of the batch of this step.
     """
     check_lam(lam)
+    if not fits:
+        raise ValueError("There is no image to learn atoms from.")
     dims = (-3, -2, -1)
     adam = SphereAdam(normalise(atoms, dims), dims, lr, n_steps)
     all_codes = [None] * len(fits)

@@ -18,6 +18,7 @@ import warnings
 from functools import cached_property
 from itertools import islice
 from math import isfinite
+from numbers import Real
 
 import torch
 from scipy.fft import next_fast_len
@@ -47,7 +48,7 @@ class Lasso:
     """
 
     def correlation(self, z, out=None):
-        """M^T (y - M z), minus the gradient: the shape of z. Written to ``out``."""
+        """M^T (y - M z), minus the gradient: the shape of z. In ``out``, if given."""
         raise NotImplementedError
 
     @cached_property
@@ -181,7 +182,7 @@ def _largest(correlation, nonnegative):
 
 
 def check_lam(lam):
-    if not (isfinite(lam) and lam > 0):
+    if not (isinstance(lam, Real) and isfinite(lam) and lam > 0):
         raise ValueError(f"lam must be a number above 0, not {lam!r}.")
 
 
@@ -200,6 +201,8 @@ def check_atoms(atoms, dims):
 
 
 def check_measurements(y):
+    if y.numel() == 0:
+        raise ValueError("There are no measurements.")
     if not bool(y.isfinite().all()):
         raise ValueError("The measurements have NaN or infinite values.")
 
@@ -311,7 +314,7 @@ def sparse_code(
     D : tensor (n, K)
         A norm of 1 is usual, and not required.
     lam : float, above 0.
-        ``share * lambda_max(y, D, A).max()`` for a share of the useful range.
+        ``share * float(lambda_max(y, D, A).max())`` for a share of the useful range.
     A : None, tensor (m, n), or boolean tensor (B, n)
     codes : tensor (B, K) or None
         Where to start.

@@ -256,7 +256,7 @@ def test_too_few_signals_and_too_large_a_lam_are_said(name):
     "data, message",
     [
         ([], "no signal"),
-        ([(None, randn(0, 8))], "no signal"),
+        ([(None, randn(9, 8)), (None, randn(0, 8))], "no measurements"),
         ([(randn(5, 7), randn(9, 5))], r"operator \(5, 7\)"),
         ([(None, randn(9, 8) * torch.nan)], "NaN"),
     ],
@@ -379,6 +379,11 @@ def test_atoms_shared_by_images_are_learned_from_each_in_turn():
         for _, codes in learn_convolutional(fits, start, 0.05, n_steps=4)
     ]
     assert shapes == [(1, 4, 28, 28), (1, 4, 16, 28)] * 2
+
+
+def test_atoms_are_learned_from_an_image_at_least():
+    with pytest.raises(ValueError, match="no image"):
+        next(learn_convolutional([], random_atoms((4, 1, 5, 5), generator()), 0.1))
 
 
 def test_convolutional_learning_says_that_lam_is_too_large():
