@@ -153,7 +153,7 @@ class Objective(ShortName, BaseObjective):
                     f"have shape {tuple(truth.shape)}: a solver yields one "
                     "reconstruction per image, of its size."
                 )
-        psnr = torch.cat([metrics.psnr(ours, x) for _, ours, x in triples])
+        psnr = torch.cat([self._psnr(ours, x) for _, ours, x in triples])
         fit_error = [metrics.data_fit_error(fit, ours) for fit, ours, _ in triples]
         # Finite values can be too large to be squared.
         diverged = bool(psnr.isnan().any() or (psnr == -torch.inf).any())
@@ -171,6 +171,13 @@ class Objective(ShortName, BaseObjective):
         if is_last and not diverged:
             scores |= self._costly_scores(triples) | self._anomaly_scores(triples)
         return {name: float(value) for name, value in scores.items()}
+
+    @staticmethod
+    def _psnr(ours, x):
+        """One value per image; one for all the vectors of a batch, some being zero."""
+        if x.ndim != 4:
+            ours, x = ours[None], x[None]
+        return metrics.psnr(ours, x)
 
     def _dictionary_scores(self, dictionary):
         """How much of the true dictionary was found, and what its cost is.
@@ -207,15 +214,14 @@ class Objective(ShortName, BaseObjective):
 
     @staticmethod
     def _costly_scores(triples):
+        if triples[0][2].ndim != 4:
+            return {}
         split = [metrics.range_and_kernel_psnr(*triple) for triple in triples]
         psnr_range, psnr_kernel = (torch.cat(part).mean() for part in zip(*split))
-        scores = {"psnr_range": psnr_range}
+        ssim = torch.cat([metrics.ssim(ours, x) for _, ours, x in triples])
+        scores = {"ssim": ssim.mean(), "psnr_range": psnr_range}
         if psnr_kernel.isfinite():
             scores["psnr_kernel"] = psnr_kernel
-        if triples[0][2].ndim != 4:
-            return scores
-        ssim = torch.cat([metrics.ssim(ours, x) for _, ours, x in triples])
-        scores["ssim"] = ssim.mean()
         if metrics.lpips_available() and triples[0][2].shape[1] == 3:
             lpips = [metrics.lpips(ours, x) for _, ours, x in triples]
             scores["lpips"] = torch.cat(lpips).mean()

@@ -321,9 +321,9 @@ class Measurement:
 
     def __call__(self, x, generator):
         level = (self.level, self.level)
-        mask = getattr(self.physics, "mask", None)
-        if torch.is_tensor(mask):
-            return _masked(x, mask.expand(len(x), 1, *x.shape[-2:]), level, generator)
+        if isinstance(self.physics, dinv.physics.Inpainting):
+            mask = self.physics.mask.expand(len(x), 1, *x.shape[-2:])
+            return _masked(x, mask, level, generator)
         A = self.physics.A
         return Degraded(*add_noise(A(x), level, generator), operator=A)
 

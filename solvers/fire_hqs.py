@@ -3,10 +3,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from benchmark_utils.batches import noise_level
 from benchmark_utils.data_fit import data_fit
 from benchmark_utils.degradations import Identity, Measurement
 from benchmark_utils.solver import IterativeSolver
 from benchmark_utils.tuned import Range
+
+REFERENCE_NOISE = 0.01
 
 
 class Solver(IterativeSolver):
@@ -20,6 +23,8 @@ class Solver(IterativeSolver):
     f(x) = 1/2 ||A x - y||^2. Where the T_n are orthogonal projections and lambda_k is
     constant, it converges to a minimiser of lambda f + sum_n gamma_n/2 ||x - T_n x||^2.
 
+    lambda_ : weight of f for measurements with noise 0.01, the authors' only level; it
+        is divided by the square of the noise level, as f is in a likelihood.
     priors : tasks joined by "+", "denoiser+deblur+sr2" (benchmark_utils/degradations).
     networks : "compact" (this repository's) or "published".
     gamma : one weight for all priors, or one each: 0.5 or "0.5+0.2+0.3".
@@ -79,6 +84,7 @@ class Solver(IterativeSolver):
     def iterate(self, y, physics):
         fit = data_fit(physics, y)
         x = fit.A_adjoint(y) if self.init == "adjoint" else fit.initial_guess()
+        weight = self.lambda_ * (REFERENCE_NOISE / noise_level(physics)) ** 2
         n_averaged = self.n_iter // 2
         first_averaged = self.n_iter - n_averaged
         levels = np.geomspace(self.noise_start, self.noise, first_averaged).tolist()
@@ -89,7 +95,7 @@ class Solver(IterativeSolver):
                 if gamma != 0:
                     D = self.degradation_of(T, noise, physics)
                     u = u - gamma * (x - self.restored(T, D, x, shift))
-            new = fit.prox(u, self.lambda_ * (noise / self.noise) ** 2)
+            new = fit.prox(u, weight * (noise / self.noise) ** 2)
             if self.average and k > first_averaged:
                 new = x + (new - x) / (k - first_averaged + 1)
             x = new

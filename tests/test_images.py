@@ -85,6 +85,7 @@ def test_sets_have_the_number_of_images_of_their_name():
     assert sizes == {
         "bsds500-train": 200,
         "bsds500-test": 200,
+        "bsds500-val": 100,
         "bsd68": 68,
         "bsd20": 20,
         "imagenet100": 100,

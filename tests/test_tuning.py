@@ -84,12 +84,18 @@ def test_every_committed_value_lies_in_its_search_space():
         for key, entry in solvers.items()
     ]
     assert entries
-    assert len({entry["trials"] for _, entry in entries}) == 1
     for key, entry in entries:
         space = spaces[key.split("[")[0]]
         assert set(entry["parameters"]) == set(space)
-        for name, value in entry["parameters"].items():
-            assert space[name].low * 0.99 <= value <= space[name].high * 1.01
+        for name, values in entry["parameters"].items():
+            for value in values if isinstance(values, list) else [values]:
+                assert space[name].low * 0.99 <= value <= space[name].high * 1.01
+
+
+def test_all_solvers_had_the_same_number_of_trials_on_a_problem():
+    for problems in tuned.read_tuned().values():
+        for solvers in problems.values():
+            assert len({entry["trials"] for entry in solvers.values()}) == 1
 
 
 def test_a_solver_with_nothing_to_tune_is_told_in_one_sentence():
