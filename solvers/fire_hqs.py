@@ -10,6 +10,10 @@ from benchmark_utils.solver import IterativeSolver
 from benchmark_utils.tuned import Range
 
 REFERENCE_NOISE = 0.01
+OPTIONS = {
+    "degradation": ("own", "measurement", "none"),
+    "init": ("initial_guess", "adjoint"),
+}
 
 
 class Solver(IterativeSolver):
@@ -74,12 +78,25 @@ class Solver(IterativeSolver):
     always_shown = ("priors",)
 
     def setup(self):
+        self.check_options()
         tasks = self.priors.split("+")
         self.models = [
             self.load_restoration(task, self.networks, strength=self.strength)
             for task in tasks
         ]
         self.gammas = numbers(self.gamma, len(tasks))
+
+    def check_options(self):
+        for option, known in OPTIONS.items():
+            if getattr(self, option) not in known:
+                raise ValueError(
+                    f"{option} must be one of {', '.join(known)}, not "
+                    f"{getattr(self, option)!r}."
+                )
+        if self.noise <= 0 or self.noise_start <= 0:
+            raise ValueError("noise and noise_start must be above 0: 0.001, say.")
+        if self.shifts and self.degradation == "measurement":
+            raise ValueError("D = A does not shift with the image: set shifts=False.")
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)

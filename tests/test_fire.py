@@ -292,6 +292,17 @@ def test_the_noise_and_the_weight_of_the_data_decrease_together(factor, recorded
         torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("level", [0.005, 0.01, 0.1])
+def test_the_weight_of_the_data_is_relative_to_their_noise(level, network):
+    batch = make_batch("gaussian_deblurring", noise_level=level)
+    network("sr2", circular_mean)
+    (x,) = solve("FiRe-HQS", batch, **PLAIN | {"n_iter": 1})
+    fit = data_fit(batch.physics, batch.y)
+    u = circular_mean(Degraded(fit.initial_guess(), None), None)
+    expected = fit.prox(u, PLAIN["lambda_"] * (0.01 / level) ** 2)
+    torch.testing.assert_close(x, expected, rtol=0, atol=1e-5)
+
+
 def test_the_factor_is_told_but_not_added(recorded, spied):
     batch = make_batch("inpainting")
     clean, given = spied("denoiser"), recorded("denoiser", unchanged)
@@ -817,3 +828,17 @@ def test_tuning_looks_for_one_weight_per_prior(tuned_file):
     tune.save("simulated", "inpainting", key, entry)
     tuned.read_tuned.cache_clear()
     assert tuned.tuned_parameters("simulated", "inpainting", key) == best
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"degradation": "measurements"}, "own, measurement, none"),
+        ({"init": "adjont"}, "initial_guess, adjoint"),
+        ({"noise": 0.0}, "above 0"),
+        ({"shifts": True, "degradation": "measurement"}, "shifts=False"),
+    ],
+)
+def test_options_without_meaning_are_refused_in_a_sentence(options, words):
+    _, reason = instance("FiRe-HQS", make_batch("denoising"), **options)
+    assert words in reason
