@@ -210,6 +210,15 @@ def test_adam_recovers_the_dictionary_with_two_operators_in_a_second():
     assert recovery_score(D, learned) > 0.9
 
 
+def test_adam_recovers_the_dictionary_from_signals_with_masks_of_their_own():
+    [(A, y)], D, D_0 = sensing(m=20, n_operators=1)
+    x = y @ torch.linalg.inv(A).T
+    masks = torch.rand(x.shape, generator=generator(7)) > 0.3
+    options = {"n_steps": 150, "batch_size": 300, "lr": 0.05}
+    learned = last(learn_adam([(masks, masks * x)], D_0, 0.1, generator(), **options))
+    assert recovery_score(D, learned) > 0.9
+
+
 def test_one_operator_leaves_its_kernel_unknown():
     data, D, D_0 = sensing(n_operators=1)
     operators = [A for A, _ in data]
@@ -306,6 +315,13 @@ def test_patches_that_cannot_be_cut_are_refused(n_atoms, size, message):
         patch_atoms(torch.rand(1, 1, 8, 8), n_atoms, size, generator())
     with pytest.raises(ValueError, match="0 patches that are not flat"):
         patch_atoms(torch.ones(1, 1, 8, 8), 5, (3, 3), generator())
+
+
+def test_patches_are_cut_where_the_image_is_not_flat():
+    image = torch.zeros(1, 1, 30, 30)
+    image[..., 20:, 20:] = torch.rand(10, 10, generator=generator())
+    atoms = patch_atoms(image, 40, (3, 3), generator())
+    torch.testing.assert_close(atoms.flatten(1).norm(dim=1), torch.ones(40))
 
 
 def inpainting_fit(image, missing=0.3):
