@@ -42,6 +42,8 @@ class IterativeSolver(ShortName, BaseSolver):
         One-shot methods yield once. Stochastic ones draw from ``self.generator``.
     snapshots : tuple of int
         Iterations whose pictures are kept for the dashboard, beside the last one.
+    atoms : tensor (K, C, h, w)
+        Set by methods that learn atoms, for the dashboard to show them.
     requires_grad : bool
         True for methods that differentiate; others run in ``inference_mode``.
 
@@ -164,6 +166,8 @@ class IterativeSolver(ShortName, BaseSolver):
         }
         if self.snapshots:
             result["snapshots"] = dict(self._kept)
+        if self.atoms is not None:
+            result["atoms"] = self.atoms.cpu()
         return result
 
     def _reset(self):
@@ -173,7 +177,7 @@ class IterativeSolver(ShortName, BaseSolver):
             # Were a solver to simulate measurements, they would be its own draws.
             batch.physics.noise_model.rng = self.generator
         self.x_hat = [None] * len(self.batches)
-        self._n_iterates, self._kept = 0, {}
+        self._n_iterates, self._kept, self.atoms = 0, {}, None
         self.fit_time = 0.0
         self._is_last = self._diverged = False
         for network in self._networks:

@@ -11,7 +11,7 @@ them, A, is one of
 - a boolean tensor (B, n): a mask for each signal, True where it is known.
 
 Several operators are several calls, each with its own Lipschitz constant. Images have
-convolutional dictionaries, x = sum_k d_k * z_k, and A is any linear physics.
+convolutional dictionaries: benchmark_utils/convolutional.py.
 """
 
 import warnings
@@ -21,15 +21,9 @@ from math import isfinite
 from numbers import Real
 
 import torch
-from scipy.fft import next_fast_len
-
-from benchmark_utils.data_fit import BlurDataFit
 
 # The duality gap costs about one iteration: it is computed every so many of them.
 GAP_PERIOD = 10
-# Values transformed at a time by a convolutional dictionary on a CPU: they stay in its
-# cache, which makes an iteration up to twice as fast.
-CHUNK = 2**17
 
 
 # What FISTA needs to know of the data term
@@ -45,7 +39,11 @@ class Lasso:
     energy : tensor (B,)
         ||y||^2.
     code_shape : tuple (B, ...)
+    weights : 1, or tensor that broadcasts to the codes
+        What multiplies lam: ||z||_1 is the sum of weights |z|.
     """
+
+    weights = 1
 
     def correlation(self, z, out=None):
         """M^T (y - M z), minus the gradient: the shape of z. In ``out``, if given."""
@@ -67,17 +65,17 @@ class Lasso:
 
     def lambda_max(self, nonnegative=False):
         """The smallest lam for which the code of each signal is zero: (B,)."""
-        return _largest(self.correlation_at_zero, nonnegative)
+        return largest(self.correlation_at_zero, nonnegative)
 
     def residual_energy(self, z, correlation):
         """||y - M z||^2 of each signal: (B,). ``correlation`` is that of z."""
-        explained = _inner(z, self.correlation_at_zero + correlation)
+        explained = inner(z, self.correlation_at_zero + correlation)
         return (self.energy - explained).clamp(min=0)
 
     def value(self, z, lam):
         """1/2 ||y - M z||^2 + lam ||z||_1 of each signal: (B,)."""
         residual = self.residual_energy(z, self.correlation(z))
-        return residual / 2 + lam * z.flatten(1).abs().sum(1)
+        return residual / 2 + lam * (self.weights * z.abs()).flatten(1).sum(1)
 
     def gap(self, z, lam, nonnegative=False):
         """Duality gap of each signal, at least its cost minus the least cost: (B,).
@@ -87,9 +85,9 @@ class Lasso:
         """
         correlation = self.correlation(z)
         residual = self.residual_energy(z, correlation)
-        aligned = _inner(z, correlation)
+        aligned = inner(z, correlation)
         tiny = torch.finfo(z.dtype).tiny
-        feasible = lam / _largest(correlation, nonnegative).clamp(min=tiny)
+        feasible = lam / largest(correlation, nonnegative).clamp(min=tiny)
         scale = (1 + aligned / residual.clamp(min=tiny)).clamp(min=0).minimum(feasible)
         l1 = lam * z.flatten(1).abs().sum(1)
         return ((1 - scale) ** 2 * residual / 2 + l1 - scale * aligned).clamp(min=0)
@@ -100,7 +98,7 @@ class MatrixLasso(Lasso):
 
     def __init__(self, y, M):
         self.y, self.M = y, M
-        self.energy = _inner(y, y)
+        self.energy = inner(y, y)
         self.code_shape = (len(y), M.shape[1])
         self.lipschitz = largest_eigenvalue(_smaller_gram(M))
 
@@ -114,7 +112,7 @@ class GramLasso(Lasso):
 
     def __init__(self, y, M):
         self.gram, self.correlation_at_zero = M.T @ M, y @ M
-        self.energy = _inner(y, y)
+        self.energy = inner(y, y)
         self.code_shape = (len(y), M.shape[1])
         self.lipschitz = largest_eigenvalue(_smaller_gram(M))
 
@@ -128,7 +126,7 @@ class MaskLasso(Lasso):
     def __init__(self, y, D, mask):
         self.mask, self.D = mask.to(y.dtype), D
         self.y = self.mask * y
-        self.energy = _inner(self.y, self.y)
+        self.energy = inner(self.y, self.y)
         self.code_shape = (len(y), D.shape[1])
         self.lipschitz = largest_eigenvalue(_smaller_gram(D))
 
@@ -165,12 +163,12 @@ def _smaller_gram(M):
     return M @ M.T if len(M) < M.shape[1] else M.T @ M
 
 
-def _inner(a, b):
+def inner(a, b):
     """<a, b> of each signal: (B,)."""
     return torch.linalg.vecdot(a.flatten(1), b.flatten(1))
 
 
-def _largest(correlation, nonnegative):
+def largest(correlation, nonnegative):
     """The largest of |M^T r|, or of M^T r where codes are not negative: (B,)."""
     correlation = correlation.flatten(1)
     return (
@@ -261,9 +259,10 @@ def fista(lasso, lam, codes=None, nonnegative=False):
     # Four tensors are used over and over: allocating them costs more than filling them.
     v, z_new, scratch = z.clone(), torch.empty_like(z), torch.empty_like(z)
     step, t = lasso.step, z.new_ones(len(z), *[1] * (z.ndim - 1))
+    threshold = step * lam * lasso.weights
     while True:
         forward = lasso.correlation(v, out=scratch).mul_(step).add_(v)
-        shrink(forward, step * lam, nonnegative, out=z_new)
+        shrink(forward, threshold, nonnegative, out=z_new)
         torch.sub(v, z_new, out=scratch)
         change = torch.sub(z_new, z, out=v)
         uphill = scratch.mul_(change).flatten(1).sum(1).view(t.shape) > 0
@@ -330,7 +329,7 @@ def sparse_code(
     check_atoms(D, 0)
     check_measurements(y)
     lasso = vector_lasso(y, D, A, n_iter)
-    _check_codes(codes, lasso)
+    check_codes(codes, lasso)
     warn_if_all_zero(lam, float(lasso.lambda_max(nonnegative).max()))
     return solve(lasso, lam, codes, n_iter, tol, nonnegative)
 
@@ -341,202 +340,9 @@ def lambda_max(y, D, A=None, nonnegative=False):
     return vector_lasso(y, D, A).lambda_max(nonnegative)
 
 
-def _check_codes(codes, lasso):
+def check_codes(codes, lasso):
     if codes is not None and codes.shape != lasso.code_shape:
         raise ValueError(
             f"The codes to start from have shape {tuple(codes.shape)}, where "
             f"{tuple(lasso.code_shape)} is needed."
         )
-
-
-# Convolutional dictionaries
-
-
-class ConvolutionalDictionary:
-    """x = sum_k d_k * z_k: images (B, C, H, W) of codes (B, K, H - h + 1, W - w + 1).
-
-    All the channels of a pixel share its codes. The convolutions are "full", done by
-    FFT on a grid that is large enough for nothing to wrap around. Atoms are transformed
-    by pairs, as the real and imaginary parts of one array: on a CPU, torch's inverse
-    FFT takes half the time when it is complex.
-
-    Parameters
-    ----------
-    atoms : tensor (K, C, h, w), or (B, K, C, h, w) for a dictionary per image.
-    size : tuple (H, W) of the images, not smaller than the atoms.
-    """
-
-    def __init__(self, atoms, size):
-        if atoms.ndim not in (4, 5):
-            raise ValueError(
-                "Atoms have shape (K, C, h, w), or (B, K, C, h, w) with a dictionary "
-                f"per image, not {tuple(atoms.shape)}."
-            )
-        check_atoms(atoms, (-3, -2, -1))
-        self.size, self.atom_size = tuple(size), tuple(atoms.shape[-2:])
-        self.code_size = tuple(
-            n - k + 1 for n, k in zip(self.size, self.atom_size, strict=True)
-        )
-        if min(self.code_size) < 1:
-            raise ValueError(
-                f"Atoms of {self.atom_size[0]}x{self.atom_size[1]} pixels do not fit "
-                f"in an image of {self.size[0]}x{self.size[1]}."
-            )
-        self.atoms = atoms if atoms.ndim == 5 else atoms[None]
-        self.n_atoms, self.n_channels = self.atoms.shape[1:3]
-        self.grid = tuple(next_fast_len(n) for n in self.size)
-        # One array per channel, each (1 or B, K / 2, *grid).
-        self.transfer = [
-            torch.fft.fft2(self._pair(channel).conj())
-            for channel in self.atoms.unbind(2)
-        ]
-
-    def synthesis(self, z):
-        """The images (B, C, H, W) of codes z."""
-        images = [0] * self.n_channels
-        for pairs, atoms in self._chunks(len(z)):
-            z_hat = torch.fft.fft2(self._pair(z[:, atoms]))
-            for channel, transfer in enumerate(self.transfer):
-                images[channel] += (z_hat * transfer[:, pairs]).sum(1)
-        # (z1 + i z2) (d1 - i d2): its real part is z1 d1 + z2 d2.
-        return self._crop(torch.fft.ifft2(torch.stack(images, 1)).real, self.size)
-
-    def analysis(self, x, out=None):
-        """The adjoint of ``synthesis``: correlations of images x with each atom."""
-        x_hat = torch.fft.fft2(x, s=self.grid)[:, :, None]
-        shape = (len(x), self.n_atoms, *self.code_size)
-        z = x.new_empty(shape) if out is None else out
-        for pairs, atoms in self._chunks(len(x)):
-            product = x_hat[:, 0] * self.transfer[0][:, pairs].conj()
-            for channel in range(1, self.n_channels):
-                product += x_hat[:, channel] * self.transfer[channel][:, pairs].conj()
-            self._unpair(product, z[:, atoms])
-        return z
-
-    def atom_gradient(self, z, x):
-        """Derivative of <x, synthesis(z)> in the atoms: (B, K, C, h, w)."""
-        x_hat = torch.fft.fft2(x, s=self.grid)[:, :, None]
-        gradient = x.new_empty(len(x), *self.atoms.shape[1:])
-        for _, atoms in self._chunks(len(x)):
-            z_hat = torch.fft.fft2(self._pair(z[:, atoms]).conj()).conj()
-            for channel in range(self.n_channels):
-                self._unpair(x_hat[:, channel] * z_hat, gradient[:, atoms, channel])
-        return gradient
-
-    def lipschitz(self, blur=None):
-        """||D||^2 of each dictionary on the grid, a tight bound: (1 or B,).
-
-        The largest eigenvalue, over the frequencies, of the C x C matrices
-        S = sum_k d_k d_k^H of the transfer functions.
-
-        Parameters
-        ----------
-        blur : tensor (1 or B, 1 or C, H, W // 2 + 1) or None
-            The transfer function of a circular convolution of the images: ||A D||^2.
-        """
-        if blur is None:
-            transfer = torch.fft.rfft2(self.atoms, s=self.grid)
-        else:
-            transfer = torch.fft.rfft2(self.atoms, s=self.size) * blur[:, None]
-        if self.n_channels == 1:
-            return transfer.abs().square_().sum(1).flatten(1).amax(1)
-        channels = transfer.unbind(2)
-        S = torch.stack(
-            [
-                torch.stack([torch.linalg.vecdot(b, a, dim=1) for b in channels], -1)
-                for a in channels
-            ],
-            -2,
-        )
-        return torch.linalg.eigvalsh(S)[..., -1].flatten(1).amax(1)
-
-    def _chunks(self, n_images):
-        """(slice of pairs, slice of atoms) that are transformed together."""
-        n = self.n_atoms
-        if self.atoms.device.type == "cpu":
-            n = max(1, CHUNK // (n_images * self.grid[0] * self.grid[1]))
-        for k in range(0, self.n_atoms, 2 * n):
-            yield slice(k // 2, k // 2 + n), slice(k, k + 2 * n)
-
-    def _pair(self, planes):
-        """Real (B, n, ., .) as complex (B, ceil(n / 2), *grid), padded by zeros."""
-        n, height, width = planes.shape[1:]
-        shape = (len(planes), (n + 1) // 2, *self.grid, 2)
-        padded = planes.new_zeros(shape)
-        padded[..., :height, :width, 0] = planes[:, ::2]
-        padded[:, : n // 2, :height, :width, 1] = planes[:, 1::2]
-        return torch.view_as_complex(padded)
-
-    def _unpair(self, spectrum, planes):
-        """Writes the inverse transform of pairs to the real ``planes`` (B, n, ., .)."""
-        pairs = self._crop(torch.fft.ifft2(spectrum), planes.shape[-2:])
-        planes[:, ::2] = pairs.real
-        planes[:, 1::2] = pairs.imag[:, : planes.shape[1] // 2]
-
-    @staticmethod
-    def _crop(x, size):
-        return x[..., : size[0], : size[1]]
-
-
-class ConvolutionalLasso(Lasso):
-    """M z = A (sum_k d_k * z_k), for any linear physics.
-
-    Parameters
-    ----------
-    fit : DataFit
-        Of the measurements: ``benchmark_utils.data_fit.data_fit(physics, y)``.
-    atoms : tensor (K, C, h, w) or (B, K, C, h, w)
-    """
-
-    def __init__(self, fit, atoms):
-        if not hasattr(fit.physics, "A_adjoint"):
-            raise ValueError(
-                f"{type(fit.physics).__name__} has no adjoint (A_adjoint): sparse "
-                "coding needs a linear operator."
-            )
-        check_measurements(fit.y)
-        shape = fit.A_adjoint(fit.y).shape
-        if len(shape) != 4 or atoms.shape[-3] != shape[1]:
-            raise ValueError(
-                f"Atoms of shape {tuple(atoms.shape)} do not fit images of shape "
-                f"{tuple(shape)}: (K, C, h, w) and (B, C, H, W) have the same C."
-            )
-        self.fit = fit
-        self.dictionary = ConvolutionalDictionary(atoms, shape[-2:])
-        if len(self.dictionary.atoms) not in (1, len(fit.y)):
-            raise ValueError(
-                f"There are {len(atoms)} dictionaries for {len(fit.y)} images."
-            )
-        self.energy = _inner(fit.y, fit.y)
-        self.code_shape = (
-            len(fit.y),
-            self.dictionary.n_atoms,
-            *self.dictionary.code_size,
-        )
-        if isinstance(fit, BlurDataFit):
-            # A blur removes what random atoms have most of: the product of the norms
-            # would be ten times too large.
-            bound = self.dictionary.lipschitz(fit.transfer)
-        else:
-            bound = self.dictionary.lipschitz() * float(fit.lipschitz)
-        self.lipschitz = float(bound) if len(bound) == 1 else bound.view(-1, 1, 1, 1)
-
-    def correlation(self, z, out=None):
-        residual = -self.fit.grad(self.dictionary.synthesis(z))
-        return self.dictionary.analysis(residual, out)
-
-
-@torch.no_grad()
-def convolutional_code(
-    fit, atoms, lam, codes=None, n_iter=200, tol=0.0, nonnegative=False
-):
-    """The codes (B, K, H - h + 1, W - w + 1) of degraded images, for given atoms.
-
-    ``ConvolutionalDictionary(atoms, (H, W)).synthesis`` makes images of them. The
-    parameters are those of ``ConvolutionalLasso`` and ``solve``.
-    """
-    check_lam(lam)
-    lasso = ConvolutionalLasso(fit, atoms)
-    _check_codes(codes, lasso)
-    warn_if_all_zero(lam, float(lasso.lambda_max(nonnegative).max()))
-    return solve(lasso, lam, codes, n_iter, tol, nonnegative)

@@ -1,4 +1,9 @@
-from benchmark_utils import dictionaries
+from benchmark_utils.dictionaries import random_dictionary
+from benchmark_utils.dictionary_learning import (
+    learn_adam,
+    learn_line_search,
+    learn_unrolled,
+)
 from benchmark_utils.dictionary_solver import DictionarySolver
 
 
@@ -21,9 +26,9 @@ class Solver(DictionarySolver):
 
     def setup(self):
         algorithms = {
-            "adam": dictionaries.learn_adam,
-            "line_search": dictionaries.learn_line_search,
-            "unrolled": dictionaries.learn_unrolled,
+            "adam": learn_adam,
+            "line_search": learn_line_search,
+            "unrolled": learn_unrolled,
         }
         if self.algorithm not in algorithms:
             raise ValueError(
@@ -33,7 +38,7 @@ class Solver(DictionarySolver):
         self.algorithm_function = algorithms[self.algorithm]
 
     def learn(self, data):
-        start = dictionaries.random_dictionary(
+        start = random_dictionary(
             *self.true_dictionary.shape, self.generator
         )
         options = {} if self.n_steps is None else {"n_steps": self.n_steps}

@@ -1,4 +1,5 @@
-from benchmark_utils.dictionaries import learn_adam, random_dictionary
+from benchmark_utils.dictionaries import random_dictionary
+from benchmark_utils.dictionary_learning import learn_adam
 from benchmark_utils.dictionary_solver import DictionarySolver
 
 
