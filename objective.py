@@ -118,6 +118,7 @@ class Objective(ShortName, BaseObjective):
         fit_time=0.0,
         n_network_calls=0.0,
         snapshots=None,
+        atoms=None,
         dictionary=None,
     ):
         """Scores of the reconstructions, averaged over the test images.

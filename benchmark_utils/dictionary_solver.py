@@ -35,9 +35,8 @@ class DictionarySolver(IterativeSolver):
         return [(operator_of(batch.physics, batch.y), batch.y) for batch in batches]
 
     def warm_up(self):
-        self._reset()
+        self.pre_run_hook(None)
         with torch.inference_mode(not self.requires_grad):
-            self.fit(self.train)
             next(self.learn(self.data(self.batches)), None)
 
     def run(self, callback):

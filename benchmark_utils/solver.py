@@ -65,6 +65,11 @@ class IterativeSolver(ShortName, BaseSolver):
     def fit(self, train):
         pass
 
+    @classmethod
+    def learns(cls):
+        """Whether the method learns from training batches."""
+        return cls.fit is not IterativeSolver.fit
+
     def skip(self, **objective):
         try:
             self._prepare(**objective)
@@ -87,6 +92,7 @@ class IterativeSolver(ShortName, BaseSolver):
         self.train = train
         self.batches = [batch.to(self.device) for batch in test]
         self.true_dictionary = dictionary
+        self.atoms = self.fit_time = None
         self.check_signals()
         self._networks = []
         key = solver_key(self.name, self._parameters, self.search_space)
@@ -115,18 +121,13 @@ class IterativeSolver(ShortName, BaseSolver):
         return max(stop_val + 1, round(1.07 * stop_val))
 
     def pre_run_hook(self, stop_val):
+        self._fit_once()
         self._reset()
-        start = time.perf_counter()
-        with torch.inference_mode(not self.requires_grad):
-            self.fit(self.train)
-        self._synchronise()
-        self.fit_time = time.perf_counter() - start
 
     def warm_up(self):
         """Compute and drop one iterate, so that one-time costs are not timed."""
-        self._reset()
+        self.pre_run_hook(None)
         with torch.inference_mode(not self.requires_grad):
-            self.fit(self.train[:1])
             iterates = self.iterate(self.batches[0].y, self.batches[0].physics)
             if next(iterates, None) is None:
                 raise ValueError(f"{self} yields no iterate: n_iter is 1 or more.")
@@ -170,6 +171,16 @@ class IterativeSolver(ShortName, BaseSolver):
             result["atoms"] = self.atoms.cpu()
         return result
 
+    def _fit_once(self):
+        if self.fit_time is not None:
+            return
+        self._reset()
+        start = time.perf_counter()
+        with torch.inference_mode(not self.requires_grad):
+            self.fit(self.train)
+        self._synchronise()
+        self.fit_time = time.perf_counter() - start
+
     def _reset(self):
         seed = self.get_seed(use_dataset=True, use_solver=True, use_repetition=True)
         self.generator = torch.Generator(self.device).manual_seed(seed)
@@ -177,8 +188,7 @@ class IterativeSolver(ShortName, BaseSolver):
             # Were a solver to simulate measurements, they would be its own draws.
             batch.physics.noise_model.rng = self.generator
         self.x_hat = [None] * len(self.batches)
-        self._n_iterates, self._kept, self.atoms = 0, {}, None
-        self.fit_time = 0.0
+        self._n_iterates, self._kept = 0, {}
         self._is_last = self._diverged = False
         for network in self._networks:
             network.n_images = 0

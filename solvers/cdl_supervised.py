@@ -37,6 +37,8 @@ class Solver(IterativeSolver):
     LEARNING_LAM = 0.1
 
     def fit(self, train):
+        if not train:
+            raise ValueError(f"{self.name} needs training images, and there are none.")
         images = [x for batch in train for x in batch.x.to(self.device).split(1)]
         fits = [data_fit(dinv.physics.Denoising(), x) for x in images]
         n_channels, size = images[0].shape[1], (self.atom_size, self.atom_size)

@@ -38,9 +38,7 @@ class Solver(DictionarySolver):
         self.algorithm_function = algorithms[self.algorithm]
 
     def learn(self, data):
-        start = random_dictionary(
-            *self.true_dictionary.shape, self.generator
-        )
+        start = random_dictionary(*self.true_dictionary.shape, self.generator)
         options = {} if self.n_steps is None else {"n_steps": self.n_steps}
         if self.algorithm != "line_search":
             options["generator"] = self.generator

@@ -4,8 +4,9 @@
     python tools/tune.py -d "bsd[n_train=3]" -s TV --trials 15
 
 maximises with optuna (seeded) the mean PSNR on the training images, problem by problem,
-and writes the best values to config/tuned.yml, from where solvers take them. The
-test images are never read.
+and writes the best values to config/tuned.yml, from where solvers take them. Methods
+that learn do so on one half of them, and are scored on the other. The test images are
+never read.
 """
 
 import argparse
@@ -45,6 +46,13 @@ def labels(name, n):
     return [name] if n == 1 else [f"{name}_{i}" for i in range(1, n + 1)]
 
 
+def hold_out_half(dataset):
+    """Split the training images of ``dataset`` into its "train" and its "test"."""
+    images = list(dataset.load("train").items())
+    halves = {"train": dict(images[::2]), "test": dict(images[1::2])}
+    dataset.load = halves.__getitem__
+
+
 def tune(solver_class, options, dataset, trials):
     """Best parameters of a solver on the training images of one dataset and problem.
 
@@ -57,8 +65,14 @@ def tune(solver_class, options, dataset, trials):
     data = dataset.get_data()
     if "unavailable" in data:
         raise SystemExit(data["unavailable"])
-    batches = list(data["train"])
-    data["train"], data["test"] = [], [batch.without_truth() for batch in batches]
+    if solver_class.learns():
+        # What is learned from cannot tell how well it was learned.
+        hold_out_half(dataset)
+        data = dataset.get_data()
+        batches = list(data["test"])
+    else:
+        batches, data["train"] = list(data["train"]), []
+    data["test"] = [batch.without_truth() for batch in batches]
     data["device"] = "cuda" if torch.cuda.is_available() else "cpu"
     space = solver_class.search_space
 
