@@ -3,15 +3,16 @@
     min 1/2 ||y - A sum_k d_k * z_k||^2 + lam ||z||_1,  ||d_k|| = 1               (1)
 
 over the codes z (sparse coding), or over the atoms d too (dictionary learning). Images
-are (B, C, H, W), atoms (K, C, h, w), codes (B, K, H - h + 1, W - w + 1). The first
-``n_free`` atoms may be free: they cost nothing and are not learned. Flat atoms are best
-free: an l1 norm on the mean of an image biases it.
+are (B, C, H, W), atoms (K, C, h, w), codes (B, K, H - h + 1, W - w + 1). An l1
+norm on the mean of an image would bias it: the atoms are best used for what is left of
+images once their ``low_frequencies`` are known.
 """
 
 from itertools import islice
 
 import torch
 from scipy.fft import next_fast_len
+from scipy.ndimage import gaussian_filter
 
 from benchmark_utils.data_fit import BlurDataFit
 from benchmark_utils.dictionaries import normalise, randn
@@ -24,7 +25,6 @@ from benchmark_utils.sparse_coding import (
     check_measurements,
     fista,
     inner,
-    largest,
     solve,
     warn_if_all_zero,
 )
@@ -169,11 +169,9 @@ class ConvolutionalLasso(Lasso):
     fit : DataFit
         Of the measurements: ``benchmark_utils.data_fit.data_fit(physics, y)``.
     atoms : tensor (K, C, h, w) or (B, K, C, h, w)
-    n_free : int
-        The codes of the first atoms that cost nothing; there is no duality gap then.
     """
 
-    def __init__(self, fit, atoms, n_free=0):
+    def __init__(self, fit, atoms):
         if not hasattr(fit.physics, "A_adjoint"):
             raise ValueError(
                 f"{type(fit.physics).__name__} has no adjoint (A_adjoint): sparse "
@@ -186,7 +184,7 @@ class ConvolutionalLasso(Lasso):
                 f"Atoms of shape {tuple(atoms.shape)} do not fit images of shape "
                 f"{tuple(shape)}: (K, C, h, w) and (B, C, H, W) have the same C."
             )
-        self.fit, self.n_free = fit, n_free
+        self.fit = fit
         self.dictionary = ConvolutionalDictionary(atoms, shape[-2:])
         if len(self.dictionary.atoms) not in (1, len(fit.y)):
             raise ValueError(
@@ -198,8 +196,6 @@ class ConvolutionalLasso(Lasso):
             self.dictionary.n_atoms,
             *self.dictionary.code_size,
         )
-        self.weights = fit.y.new_ones(self.dictionary.n_atoms, 1, 1)
-        self.weights[:n_free] = 0
         if isinstance(fit, BlurDataFit):
             # A blur removes what random atoms have most of: the product of the norms
             # would be ten times too large.
@@ -212,18 +208,6 @@ class ConvolutionalLasso(Lasso):
         residual = -self.fit.grad(self.dictionary.synthesis(z))
         return self.dictionary.analysis(residual, out)
 
-    def lambda_max(self, nonnegative=False):
-        """The smallest lam for which nothing but free atoms is used: (B,).
-
-        Where there are free ones, it is that of images which they do not explain.
-        """
-        return largest(self.correlation_at_zero[:, self.n_free :], nonnegative)
-
-    def gap(self, z, lam, nonnegative=False):
-        if self.n_free:
-            raise ValueError("Free atoms leave no duality gap: take tol=0.")
-        return super().gap(z, lam, nonnegative)
-
 
 # Atoms to start from
 
@@ -231,12 +215,6 @@ class ConvolutionalLasso(Lasso):
 def random_atoms(shape, generator):
     """Gaussian convolutional atoms of norm 1: ``shape`` (..., K, C, h, w)."""
     return normalise(randn(shape, generator), ATOM_DIMS)
-
-
-def flat_atoms(n_channels, atom_size):
-    """Atoms of norm 1, each constant in one channel: (n_channels, n_channels, h, w)."""
-    atoms = torch.eye(n_channels)[:, :, None, None].expand(-1, -1, *atom_size)
-    return normalise(atoms, ATOM_DIMS)
 
 
 def patch_atoms(images, n_atoms, atom_size, generator):
@@ -269,37 +247,41 @@ def patch_atoms(images, n_atoms, atom_size, generator):
     return normalise(cut - cut.mean((-2, -1), keepdim=True), ATOM_DIMS)
 
 
+def low_frequencies(images, std):
+    """Gaussian mean of each channel (B, C, H, W), of width ``std`` pixels."""
+    smooth = gaussian_filter(images.cpu().numpy(), (0, 0, std, std), mode="reflect")
+    return torch.from_numpy(smooth).to(images)
+
+
 # Sparse coding and learning
 
 
 @torch.no_grad()
 def convolutional_code(
-    fit, atoms, lam, codes=None, n_iter=200, tol=0.0, nonnegative=False, n_free=0
+    fit, atoms, lam, codes=None, n_iter=200, tol=0.0, nonnegative=False
 ):
     """The codes (B, K, H - h + 1, W - w + 1) of degraded images, for given atoms.
 
     ``ConvolutionalDictionary(atoms, (H, W)).synthesis`` makes images of them. The
     parameters are those of ``ConvolutionalLasso`` and ``solve``.
     """
-    lasso = checked_lasso(fit, atoms, lam, codes, nonnegative, n_free)
+    lasso = checked_lasso(fit, atoms, lam, codes, nonnegative)
     return solve(lasso, lam, codes, n_iter, tol, nonnegative)
 
 
 @torch.no_grad()
-def coded_images(
-    fit, atoms, lam, codes=None, n_iter=200, every=10, nonnegative=False, n_free=0
-):
+def coded_images(fit, atoms, lam, codes=None, n_iter=200, every=10, nonnegative=False):
     """The images (B, C, H, W) of the codes, at one iteration in ``every``."""
-    lasso = checked_lasso(fit, atoms, lam, codes, nonnegative, n_free)
+    lasso = checked_lasso(fit, atoms, lam, codes, nonnegative)
     iterates = islice(fista(lasso, lam, codes, nonnegative), n_iter)
     for k, z in enumerate(iterates, 1):
         if k % every == 0 or k == n_iter:
             yield lasso.dictionary.synthesis(z)
 
 
-def checked_lasso(fit, atoms, lam, codes, nonnegative, n_free):
+def checked_lasso(fit, atoms, lam, codes, nonnegative):
     check_lam(lam)
-    lasso = ConvolutionalLasso(fit, atoms, n_free)
+    lasso = ConvolutionalLasso(fit, atoms)
     check_codes(codes, lasso)
     warn_if_all_zero(lam, float(lasso.lambda_max(nonnegative).max()))
     return lasso
@@ -307,7 +289,7 @@ def checked_lasso(fit, atoms, lam, codes, nonnegative, n_free):
 
 @torch.no_grad()
 def learn_convolutional(
-    fits, atoms, lam, n_steps=100, n_inner=10, lr=0.02, nonnegative=False, n_free=0
+    fits, atoms, lam, n_steps=100, n_inner=10, lr=0.02, nonnegative=False
 ):
     """Atoms for degraded images, from nothing else: yields (atoms, codes).
 
@@ -319,8 +301,8 @@ def learn_convolutional(
     fits : list of DataFit
         ``data_fit(physics, y)`` of batches of images; each step takes the next one.
     atoms : tensor (K, C, h, w), or (B, K, C, h, w)
-        Where to start: ``flat_atoms``, then ``patch_atoms`` or ``random_atoms``. With B
-        of them, each image of the batch learns its own.
+        Where to start: ``patch_atoms`` or ``random_atoms``. With B of them, each image
+        of the batch learns its own.
     lr : float
         0.02 suits random atoms; 0.01 those cut out of images.
     nonnegative : bool
@@ -338,12 +320,11 @@ def learn_convolutional(
     for k in range(n_steps):
         i = k % len(fits)
         if all_codes[i] is None:
-            lasso = checked_lasso(fits[i], adam.atoms, lam, None, nonnegative, n_free)
+            lasso = checked_lasso(fits[i], adam.atoms, lam, None, nonnegative)
         else:
-            lasso = ConvolutionalLasso(fits[i], adam.atoms, n_free)
+            lasso = ConvolutionalLasso(fits[i], adam.atoms)
         codes = solve(lasso, lam, all_codes[i], n_inner, 0, nonnegative)
         residual = fits[i].grad(lasso.dictionary.synthesis(codes))
         gradient = lasso.dictionary.atom_gradient(codes, residual)
-        gradient[:, :n_free] = 0
         all_codes[i] = codes
         yield adam.step(gradient.sum(0) if atoms.ndim == 4 else gradient), codes

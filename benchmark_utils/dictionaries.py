@@ -31,6 +31,13 @@ class MatrixPhysics(dinv.physics.LinearPhysics):
         return y @ torch.linalg.pinv(self.matrix).T
 
 
+def masks(n_signals, dim, missing, generator):
+    """The physics where each value is missing with probability ``missing``."""
+    draws = torch.rand((n_signals, dim), generator=generator)
+    mask = (draws >= missing).float()
+    return dinv.physics.Inpainting(img_size=(dim,), mask=mask)
+
+
 def operator_of(physics, y):
     """The A of ``sparse_coding`` for a physics of vector signals: None or a tensor.
 

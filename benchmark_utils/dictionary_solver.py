@@ -2,7 +2,7 @@
 
 import torch
 
-from benchmark_utils.dictionaries import operator_of
+from benchmark_utils.dictionaries import operator_of, random_dictionary
 from benchmark_utils.solver import IterativeSolver
 from benchmark_utils.sparse_coding import sparse_code
 
@@ -16,8 +16,8 @@ class DictionarySolver(IterativeSolver):
         A generator that yields successive dictionaries (n, K), from a list of pairs
         (A, y), one per operator (benchmark_utils/dictionaries.py).
 
-    It finds the true dictionary as ``self.true_dictionary``, for its shape; only an
-    oracle uses its values. Signals are x = D z, with z the codes of y under A D
+    It starts from ``first_dictionary()``. Only an oracle uses ``self.true_dictionary``.
+    Signals are x = D z, with z the codes of y under A D
     (``lam``, ``N_CODING`` iterations of FISTA); their computation is not timed.
     """
 
@@ -25,11 +25,24 @@ class DictionarySolver(IterativeSolver):
     test_config = {"dataset": {"name": "synthetic_dictionary", "n_signals": 200}}
 
     def check_signals(self):
-        if self.true_dictionary is None:
+        if self.batches[0].y.ndim != 2:
             raise ValueError(
-                f"{self.name} needs signals with a dictionary: take "
-                "synthetic_dictionary."
+                f"{self.name} takes vectors (synthetic_dictionary, patches), and these "
+                "signals are images."
             )
+
+    def first_dictionary(self):
+        """Random atoms, ``n_atoms`` of them; as many as the true ones by default.
+
+        Where these are not known, as many as a signal has values.
+        """
+        batch = self.batches[0]
+        dim = batch.physics.A_adjoint(batch.y[:1]).shape[1]
+        n_atoms = self.n_atoms
+        if n_atoms is None:
+            known = self.true_dictionary is not None
+            n_atoms = self.true_dictionary.shape[1] if known else dim
+        return random_dictionary(dim, n_atoms, self.generator)
 
     def data(self, batches):
         return [(operator_of(batch.physics, batch.y), batch.y) for batch in batches]
@@ -43,6 +56,8 @@ class DictionarySolver(IterativeSolver):
         with torch.inference_mode(not self.requires_grad):
             for dictionary in self.learn(self.data(self.batches)):
                 self.dictionary = dictionary
+                if self.patch_shape is not None:
+                    self.atoms = dictionary.T.unflatten(1, self.patch_shape)
                 self._synchronise()
                 if not callback():
                     return

@@ -87,13 +87,21 @@ class IterativeSolver(ShortName, BaseSolver):
                 f"{self.name} takes images, and these signals are vectors."
             )
 
-    def _prepare(self, train, test, dataset, problem, device, dictionary=None):
+    def _prepare(
+        self, train, test, dataset, problem, device, dictionary=None, patch_shape=None
+    ):
         self.device = torch.device(device)
         self.train = train
         self.batches = [batch.to(self.device) for batch in test]
         self.true_dictionary = dictionary
         self.atoms = self.fit_time = None
+        self.patch_shape = patch_shape
         self.check_signals()
+        if self.learns() and not len(train):
+            raise ValueError(
+                f"{self.name} learns from training signals, and there are none: is "
+                "n_train at least 1?"
+            )
         self._networks = []
         key = solver_key(self.name, self._parameters, self.search_space)
         tuned = tuned_parameters(dataset, problem, key)

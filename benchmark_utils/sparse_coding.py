@@ -39,11 +39,7 @@ class Lasso:
     energy : tensor (B,)
         ||y||^2.
     code_shape : tuple (B, ...)
-    weights : 1, or tensor that broadcasts to the codes
-        What multiplies lam: ||z||_1 is the sum of weights |z|.
     """
-
-    weights = 1
 
     def correlation(self, z, out=None):
         """M^T (y - M z), minus the gradient: the shape of z. In ``out``, if given."""
@@ -75,7 +71,7 @@ class Lasso:
     def value(self, z, lam):
         """1/2 ||y - M z||^2 + lam ||z||_1 of each signal: (B,)."""
         residual = self.residual_energy(z, self.correlation(z))
-        return residual / 2 + lam * (self.weights * z.abs()).flatten(1).sum(1)
+        return residual / 2 + lam * z.flatten(1).abs().sum(1)
 
     def gap(self, z, lam, nonnegative=False):
         """Duality gap of each signal, at least its cost minus the least cost: (B,).
@@ -259,10 +255,9 @@ def fista(lasso, lam, codes=None, nonnegative=False):
     # Four tensors are used over and over: allocating them costs more than filling them.
     v, z_new, scratch = z.clone(), torch.empty_like(z), torch.empty_like(z)
     step, t = lasso.step, z.new_ones(len(z), *[1] * (z.ndim - 1))
-    threshold = step * lam * lasso.weights
     while True:
         forward = lasso.correlation(v, out=scratch).mul_(step).add_(v)
-        shrink(forward, threshold, nonnegative, out=z_new)
+        shrink(forward, step * lam, nonnegative, out=z_new)
         torch.sub(v, z_new, out=scratch)
         change = torch.sub(z_new, z, out=v)
         uphill = scratch.mul_(change).flatten(1).sum(1).view(t.shape) > 0

@@ -1,37 +1,38 @@
-from numbers import Integral, Real
-
 import deepinv as dinv
 import torch
 from benchopt import BaseDataset
 
 from benchmark_utils.batches import Batch
-from benchmark_utils.dictionaries import MatrixPhysics, normalise, random_dictionary
+from benchmark_utils.dictionaries import (
+    MatrixPhysics,
+    masks,
+    normalise,
+    random_dictionary,
+)
 from benchmark_utils.naming import ShortName
+from benchmark_utils.parameters import (
+    COUNT,
+    DENSITY,
+    LEVEL,
+    SHARE,
+    check_parameters,
+    one_of,
+)
 
 OPERATORS = ("sensing", "identity", "masks")
 
 
-def is_count(value):
-    return isinstance(value, Integral) and value >= 1
-
-
-def is_number(value):
-    return isinstance(value, Real)
-
-
-# parameter: (test, what it must be)
-COUNT = (is_count, "a whole number, 1 or more")
 VALID = {
-    "operator": (lambda v: v in OPERATORS, f"one of {', '.join(OPERATORS)}"),
+    "operator": one_of(OPERATORS),
     "m": COUNT,
     "n_operators": COUNT,
-    "missing": (lambda v: is_number(v) and 0 <= v < 1, "a share in [0, 1)"),
+    "missing": SHARE,
     "n_signals": COUNT,
     "n_train": COUNT,
     "dim": COUNT,
     "n_atoms": COUNT,
-    "density": (lambda v: is_number(v) and 0 < v <= 1, "a share in (0, 1]"),
-    "noise_level": (lambda v: is_number(v) and v >= 0, "a number, 0 or more"),
+    "density": DENSITY,
+    "noise_level": LEVEL,
 }
 
 
@@ -92,10 +93,7 @@ class Dataset(ShortName, BaseDataset):
         return {**data, "train": train, "test": test, "dictionary": dictionary}
 
     def _check(self):
-        for name, (is_valid, description) in VALID.items():
-            value = getattr(self, name)
-            if not is_valid(value):
-                raise ValueError(f"{name} must be {description}, not {value!r}.")
+        check_parameters(self, VALID)
         if self.operator == "sensing" and self.n_signals < self.n_operators:
             raise ValueError(
                 f"{self.n_signals} signals are too few for {self.n_operators} "
@@ -121,6 +119,4 @@ class Dataset(ShortName, BaseDataset):
         if self.operator == "sensing":
             matrix = torch.randn((self.m, self.dim), generator=generator)
             return MatrixPhysics(normalise(matrix))
-        draws = torch.rand((n_signals, self.dim), generator=generator)
-        mask = (draws >= self.missing).float()
-        return dinv.physics.Inpainting(img_size=(self.dim,), mask=mask)
+        return masks(n_signals, self.dim, self.missing, generator)

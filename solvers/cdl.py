@@ -4,8 +4,8 @@ from benchmark_utils.batches import noise_level
 from benchmark_utils.convolutional import (
     ConvolutionalDictionary,
     coded_images,
-    flat_atoms,
     learn_convolutional,
+    low_frequencies,
     patch_atoms,
     random_atoms,
 )
@@ -22,13 +22,13 @@ class Solver(IterativeSolver):
 
     Malezieux, Michel, Moreau and Kowalski (2024): for each image,
 
-        min_{d, z} 1/2 ||A sum_k d_k * z_k - y||^2 + reg sigma ||z||_1,  ||d_k|| = 1,
+        min_{d, z} 1/2 ||A (x_low + sum_k d_k * z_k) - y||^2 + reg sigma ||z||_1,
 
-    then the codes z of the atoms found, and x = sum_k d_k * z_k.
+    ||d_k|| = 1, then more iterations on the codes z of the atoms found. x_low holds the
+    low frequencies of the first guess (a Gaussian mean of width ``low`` pixels): in the
+    paper it is 0, and the l1 norm shrinks the mean of the image.
 
-    init : "patches" of the image, its holes filled, or "random" atoms.
-    flat_atoms : one atom more per channel, which is constant and costs nothing: without
-        it the l1 norm shrinks the mean of the image.
+    init : "patches" of the first guess, or "random" atoms.
     nonnegative : z >= 0.
     """
 
@@ -36,11 +36,11 @@ class Solver(IterativeSolver):
     parameters = {
         "reg": ["tuned"],
         "n_atoms": [32],
-        "atom_size": [16],
-        "n_steps": [60],
+        "atom_size": [12],
+        "low": [12],
+        "n_steps": [40],
         "n_coding": [100],
         "init": ["patches"],
-        "flat_atoms": [True],
         "nonnegative": [False],
     }
     search_space = {"reg": Range(0.05, 10.0, default=1.0)}
@@ -51,33 +51,38 @@ class Solver(IterativeSolver):
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)
-        lam = self.reg * noise_level(physics)
         guess = fit.initial_guess()
-        atoms = self.first_atoms(guess)
-        options = {
-            "nonnegative": self.nonnegative,
-            "n_free": guess.shape[1] if self.flat_atoms else 0,
-        }
+        x_low = low_frequencies(guess, self.low) if self.low else 0 * guess
+        fit = data_fit(physics, y - fit.A(x_low))
+        lam = self.reg * noise_level(physics)
         learning = learn_convolutional(
-            [fit], atoms, lam, self.n_steps, lr=RATES[self.init], **options
+            [fit],
+            self.first_atoms(guess - x_low),
+            lam,
+            self.n_steps,
+            lr=RATES[self.init],
+            nonnegative=self.nonnegative,
         )
         for atoms, codes in learning:
             if y is self.batches[0].y:
                 self.atoms = atoms[0]
-            yield ConvolutionalDictionary(atoms, guess.shape[-2:]).synthesis(codes)
-        yield from coded_images(fit, atoms, lam, codes, self.n_coding, **options)
+            yield x_low + ConvolutionalDictionary(atoms, guess.shape[-2:]).synthesis(
+                codes
+            )
+        for x in coded_images(
+            fit, atoms, lam, codes, self.n_coding, nonnegative=self.nonnegative
+        ):
+            yield x_low + x
 
-    def first_atoms(self, guess):
+    def first_atoms(self, images):
         """A dictionary for each image: (B, K, C, h, w)."""
-        n_channels, size = guess.shape[1], (self.atom_size, self.atom_size)
-        dictionaries = []
-        for image in guess.split(1):
-            if self.init == "patches":
-                atoms = patch_atoms(image, self.n_atoms, size, self.generator)
-            else:
-                shape = (self.n_atoms, n_channels, *size)
-                atoms = random_atoms(shape, self.generator)
-            if self.flat_atoms:
-                atoms = torch.cat([flat_atoms(n_channels, size).to(atoms), atoms])
-            dictionaries.append(atoms)
-        return torch.stack(dictionaries)
+        size = self.atom_size, self.atom_size
+        if self.init == "random":
+            shape = (len(images), self.n_atoms, images.shape[1], *size)
+            return random_atoms(shape, self.generator)
+        return torch.stack(
+            [
+                patch_atoms(image, self.n_atoms, size, self.generator)
+                for image in images.split(1)
+            ]
+        )

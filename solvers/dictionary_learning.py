@@ -1,4 +1,3 @@
-from benchmark_utils.dictionaries import random_dictionary
 from benchmark_utils.dictionary_learning import (
     learn_adam,
     learn_line_search,
@@ -18,10 +17,16 @@ class Solver(DictionarySolver):
     from random atoms. ``algorithm``: "adam" (mini-batches), "line_search" (the
     authors', on all signals) or "unrolled" (the gradient goes through FISTA;
     Malezieux, Moreau and Kowalski, 2022). ``n_steps`` None is the algorithm's default.
+    ``n_atoms`` None is as many as the true dictionary has, or as a signal has values.
     """
 
     name = "Dictionary learning"
-    parameters = {"algorithm": ["adam"], "lam": [0.1], "n_steps": [None]}
+    parameters = {
+        "algorithm": ["adam"],
+        "lam": [0.1],
+        "n_steps": [None],
+        "n_atoms": [None],
+    }
     requires_grad = True
 
     def setup(self):
@@ -38,7 +43,7 @@ class Solver(DictionarySolver):
         self.algorithm_function = algorithms[self.algorithm]
 
     def learn(self, data):
-        start = random_dictionary(*self.true_dictionary.shape, self.generator)
+        start = self.first_dictionary()
         options = {} if self.n_steps is None else {"n_steps": self.n_steps}
         if self.algorithm != "line_search":
             options["generator"] = self.generator

@@ -10,5 +10,12 @@ class Solver(DictionarySolver):
     name = "Dictionary oracle"
     parameters = {"lam": [0.1]}
 
+    def setup(self):
+        if self.true_dictionary is None:
+            raise ValueError(
+                f"{self.name} needs the true dictionary of the signals, which only "
+                "synthetic_dictionary has."
+            )
+
     def learn(self, data):
         yield self.true_dictionary

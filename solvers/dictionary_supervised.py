@@ -1,4 +1,3 @@
-from benchmark_utils.dictionaries import random_dictionary
 from benchmark_utils.dictionary_learning import learn_adam
 from benchmark_utils.dictionary_solver import DictionarySolver
 
@@ -11,13 +10,16 @@ class Solver(DictionarySolver):
     """
 
     name = "Dictionary supervised"
-    parameters = {"lam": [0.1], "n_steps": [300]}
+    parameters = {"lam": [0.1], "n_steps": [300], "n_atoms": [None]}
 
     def fit(self, train):
-        start = random_dictionary(*self.true_dictionary.shape, self.generator)
         data = [(None, batch.x.to(self.device)) for batch in train]
         *_, self.learned = learn_adam(
-            data, start, self.lam, self.generator, n_steps=self.n_steps
+            data,
+            self.first_dictionary(),
+            self.lam,
+            self.generator,
+            n_steps=self.n_steps,
         )
 
     def learn(self, data):

@@ -14,18 +14,17 @@ from benchmark_utils.data_fit import data_fit
 from benchmark_utils.dictionaries import (
     MatrixPhysics,
     kernel_norm,
-    learn_adam,
-    learn_convolutional,
-    learn_line_search,
-    learn_unrolled,
     learning_cost,
     normalise,
     operator_of,
     oracle_score,
-    patch_atoms,
-    random_atoms,
     random_dictionary,
     recovery_score,
+)
+from benchmark_utils.dictionary_learning import (
+    learn_adam,
+    learn_line_search,
+    learn_unrolled,
     unrolled_cost,
 )
 from benchmark_utils.problems import make_physics
@@ -273,141 +272,6 @@ def test_too_few_signals_and_too_large_a_lam_are_said(name):
 def test_what_cannot_be_learned_from_is_refused_in_a_sentence(name, data, message):
     with pytest.raises(ValueError, match=message):
         next(LEARNERS[name](data, normalise(randn(8, 10))))
-
-
-# Convolutional atoms
-
-
-def texture(size=32, n_channels=1, n_images=1):
-    """Sparse sums of two atoms of 5x5 pixels."""
-    atoms = random_atoms((2, n_channels, 5, 5), generator(1))
-    codes = torch.randn(n_images, 2, size - 4, size - 4, generator=generator(2))
-    codes *= torch.rand(codes.shape, generator=generator(3)) < 0.03
-    return torch.nn.functional.conv_transpose2d(codes, atoms), atoms
-
-
-@pytest.mark.parametrize("n_channels", [1, 3])
-def test_patch_atoms_are_flat_ones_and_centred_patches_of_the_image(n_channels):
-    image = torch.rand(2, n_channels, 12, 15, generator=generator())
-    atoms = patch_atoms(image, 10, (4, 3), generator())
-    assert atoms.shape == (10, n_channels, 4, 3)
-    torch.testing.assert_close(atoms.flatten(1).norm(dim=1), torch.ones(10))
-    flat, cut = atoms[:n_channels], atoms[n_channels:]
-    assert flat.std((-2, -1)).max() < 1e-6
-    assert flat.mean((-2, -1)).count_nonzero() == n_channels
-    assert cut.mean((-2, -1)).abs().max() < 1e-6
-    patches = image.unfold(2, 4, 1).unfold(3, 3, 1).movedim(1, 3).flatten(0, 2)
-    patches = normalise(patches - patches.mean((-2, -1), keepdim=True), (1, 2, 3))
-    cosines = cut.flatten(1) @ patches.flatten(1).T
-    torch.testing.assert_close(cosines.amax(1), torch.ones(10 - n_channels))
-    assert len(set(cosines.argmax(1).tolist())) == 10 - n_channels
-
-
-@pytest.mark.parametrize(
-    "n_atoms, size, message",
-    [
-        (5, (9, 3), "9x3 pixels do not fit"),
-        (1, (3, 3), "1 constant ones and 0 patches"),
-    ],
-)
-def test_patches_that_cannot_be_cut_are_refused(n_atoms, size, message):
-    with pytest.raises(ValueError, match=message):
-        patch_atoms(torch.rand(1, 1, 8, 8), n_atoms, size, generator())
-    with pytest.raises(ValueError, match="0 patches that are not flat"):
-        patch_atoms(torch.ones(1, 1, 8, 8), 5, (3, 3), generator())
-
-
-def test_patches_are_cut_where_the_image_is_not_flat():
-    image = torch.zeros(1, 1, 30, 30)
-    image[..., 20:, 20:] = torch.rand(10, 10, generator=generator())
-    atoms = patch_atoms(image, 40, (3, 3), generator())
-    torch.testing.assert_close(atoms.flatten(1).norm(dim=1), torch.ones(40))
-
-
-def inpainting_fit(image, missing=0.3):
-    physics = make_physics(
-        "inpainting",
-        tuple(image.shape[1:]),
-        generator(4),
-        n_images=len(image),
-        missing=missing,
-        noise_level=0.0,
-    )
-    return data_fit(physics, physics(image))
-
-
-def test_the_atoms_of_an_image_are_learned_from_half_of_its_pixels():
-    image, truth = texture(size=48)
-    fit = inpainting_fit(image, missing=0.5)
-    start = random_atoms((2, 1, 5, 5), generator(6))
-    options = {"n_steps": 100, "n_inner": 5, "lr": 0.05}
-    atoms, _ = last(learn_convolutional([fit], start, 0.05, **options))
-
-    def score(atoms):
-        """The mean of the best correlations, whatever the shift."""
-        shifted = torch.nn.functional.conv2d(truth, atoms, padding=4)
-        return float(shifted.abs().amax((1, 2, 3)).mean())
-
-    assert score(start) < 0.5 < 0.99 < score(atoms)
-
-
-@pytest.mark.parametrize("nonnegative", [False, True], ids=["signed", "nonnegative"])
-@pytest.mark.parametrize("problem", ["inpainting", "gaussian_deblurring", "sr4"])
-def test_any_physics_lets_atoms_be_learned(problem, nonnegative):
-    image, _ = texture(n_channels=3)
-    physics = make_physics(problem, (3, 32, 32), generator(4))
-    fit = data_fit(physics, physics(image))
-    start = patch_atoms(fit.initial_guess(), 6, (5, 5), generator(5))
-    lam = 0.002
-    states = list(
-        learn_convolutional([fit], start, lam, n_steps=8, nonnegative=nonnegative)
-    )
-
-    def cost(atoms, codes):
-        synthesis = torch.nn.functional.conv_transpose2d(codes, atoms)
-        return float(fit.value(synthesis)) + lam * float(codes.abs().sum())
-
-    assert len(states) == 8
-    assert cost(*states[-1]) < cost(*states[0])
-    assert (states[-1][1] >= 0).all() or not nonnegative
-    torch.testing.assert_close(states[-1][0].flatten(1).norm(dim=1), torch.ones(6))
-
-
-def test_images_that_learn_their_own_atoms_do_not_depend_on_each_other():
-    images, _ = texture(n_images=2)
-    start = random_atoms((2, 4, 1, 5, 5), generator(5))
-    blurred = make_physics("gaussian_deblurring", (1, 32, 32), generator(4))
-    y = blurred(images)
-    options = {"lam": 0.01, "n_steps": 5}
-    together = last(learn_convolutional([data_fit(blurred, y)], start, **options))[0]
-    for i in range(2):
-        fit = data_fit(blurred, y[i, None])
-        alone = last(learn_convolutional([fit], start[i], **options))[0]
-        torch.testing.assert_close(together[i], alone, rtol=0, atol=1e-3)
-
-
-def test_atoms_shared_by_images_are_learned_from_each_in_turn():
-    images, _ = texture(n_images=2)
-    fits = [inpainting_fit(images[:1]), inpainting_fit(images[1:, :, :20])]
-    start = random_atoms((4, 1, 5, 5), generator(5))
-    shapes = [
-        tuple(codes.shape)
-        for _, codes in learn_convolutional(fits, start, 0.05, n_steps=4)
-    ]
-    assert shapes == [(1, 4, 28, 28), (1, 4, 16, 28)] * 2
-
-
-def test_atoms_are_learned_from_an_image_at_least():
-    with pytest.raises(ValueError, match="no image"):
-        next(learn_convolutional([], random_atoms((4, 1, 5, 5), generator()), 0.1))
-
-
-def test_convolutional_learning_says_that_lam_is_too_large():
-    fit = inpainting_fit(texture()[0])
-    start = random_atoms((4, 1, 5, 5), generator(5))
-    with pytest.warns(UserWarning, match="lambda_max"):
-        atoms, codes = last(learn_convolutional([fit], start, 1e3, n_steps=2))
-    assert codes.count_nonzero() == 0 and atoms.isfinite().all()
 
 
 # Operators and data

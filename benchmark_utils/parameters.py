@@ -1,0 +1,29 @@
+"""Checks of the parameters of a dataset: what each one must be, in words."""
+
+from numbers import Integral, Real
+
+
+def one_of(names):
+    return (lambda v: v in names), f"one of {', '.join(names)}"
+
+
+COUNT = (
+    (lambda v: isinstance(v, Integral) and v >= 1),
+    "a whole number, 1 or more",
+)
+SHARE = (lambda v: isinstance(v, Real) and 0 <= v < 1), "a share in [0, 1)"
+DENSITY = (lambda v: isinstance(v, Real) and 0 < v <= 1), "a share in (0, 1]"
+LEVEL = (lambda v: isinstance(v, Real) and v >= 0), "a number, 0 or more"
+
+
+def check_parameters(dataset, valid):
+    """Raise ``ValueError`` for the first parameter that is not what it must be.
+
+    Parameters
+    ----------
+    valid : dict {name: (test, description)}
+    """
+    for name, (is_valid, description) in valid.items():
+        value = getattr(dataset, name)
+        if not is_valid(value):
+            raise ValueError(f"{name} must be {description}, not {value!r}.")
