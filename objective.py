@@ -23,12 +23,8 @@ once: every solver sees the same measurements. Solvers return ``x_hat``, one ten
 per test batch, of the shape of x.
 """
 
-import io
-
-import numpy as np
 import torch
 from benchopt import BaseObjective
-from PIL import Image
 
 from benchmark_utils import metrics
 from benchmark_utils.data_fit import data_fit
@@ -40,6 +36,7 @@ from benchmark_utils.dictionaries import (
     recovery_score,
 )
 from benchmark_utils.naming import ShortName
+from benchmark_utils.pictures import atom_sheet, png
 from benchmark_utils.restoration import load_restoration
 from benchmark_utils.version import fingerprint
 
@@ -138,6 +135,8 @@ class Objective(ShortName, BaseObjective):
             Network evaluations per test image.
         snapshots : dict or None
             Iterates to show in the dashboard; not scored.
+        atoms : tensor (K, C, h, w) or None
+            Learned atoms to show in the dashboard; not scored.
         dictionary : tensor (n, K) or None
             What a dictionary solver has learned.
 
@@ -228,17 +227,19 @@ class Objective(ShortName, BaseObjective):
             scores["lpips"] = torch.cat(lpips).mean()
         return scores
 
-    def save_final_results(self, x_hat, snapshots=None, **result):
+    def save_final_results(self, x_hat, snapshots=None, atoms=None, **result):
         """PNG files (bytes) of the first test images, for the dashboard.
 
         Returns
         -------
         dict: names (list of str), truth, measurement, reconstruction (lists of PNG),
-        and snapshots, {iteration: list of PNG}, where the solver kept some. None where
-        the signals are not images.
+        snapshots, {iteration: list of PNG}, empty where the solver kept none, and
+        atoms (PNG), all of them on a sheet, where the solver has some. Signals that
+        are not images have their atoms alone, and None in place of an empty dict.
         """
+        sheet = {} if atoms is None else {"atoms": png(atom_sheet(atoms))}
         if self.test[0].x.ndim != 4:
-            return None
+            return sheet or None
 
         def first_pictures(batches):
             images = [image for batch in batches for image in batch]
@@ -253,13 +254,5 @@ class Objective(ShortName, BaseObjective):
             "snapshots": {
                 k: first_pictures(iterate) for k, iterate in (snapshots or {}).items()
             },
+            **sheet,
         }
-
-
-def png(image):
-    """An image (C, H, W) with values in [0, 1], clipped, as the bytes of a PNG file."""
-    pixels = (image.clamp(0, 1).nan_to_num() * 255).round().byte()
-    pixels = np.ascontiguousarray(pixels.movedim(0, -1).squeeze(-1).numpy())
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()

@@ -36,6 +36,26 @@ def last_rows(df, objective=None):
     return df.sort_values("stop_val", kind="stable").groupby(curve, sort=False).tail(1)
 
 
+def with_final_results(df, key):
+    """The rows whose final results have ``key``.
+
+    They are what the objective's save_final_results returns: a dict or None. A result
+    file has no such column where it was always None.
+    """
+    if "final_results" not in df:
+        df = df.assign(final_results=None)
+    return df.loc[[isinstance(d, dict) and key in d for d in df["final_results"]]]
+
+
+def final_results(df, dataset, objective, key):
+    """One row per solver whose final results have ``key``, in the order of the run.
+
+    They are those of the first repetition that has some.
+    """
+    rows = last_rows(df[df["dataset_name"] == dataset], objective).sort_index()
+    return with_final_results(rows, key).drop_duplicates("solver_name")
+
+
 def final_scores(df, objective=None):
     """Final scores of each dataset and solver, averaged over the repetitions.
 

@@ -1,10 +1,8 @@
-import io
-
 import numpy as np
 from benchopt import BasePlot
-from PIL import Image
 
-from benchmark_utils.results import last_rows, short_label
+from benchmark_utils.pictures import decode, picture_psnr
+from benchmark_utils.results import final_results, short_label, with_final_results
 
 # Larger pictures are shown by their centre: the page holds all of them.
 MAX_SIDE = 256
@@ -12,17 +10,6 @@ MAX_SIDE = 256
 DETAIL = 8
 ZOOM = 3
 FRAME = (0, 255, 80)
-
-
-def decode(png):
-    """The bytes of a PNG file as uint8 (H, W, 3)."""
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-
-
-def psnr(picture, truth):
-    """In dB, from pictures of 8 bits."""
-    error = picture.astype(float) - truth
-    return -10 * np.log10(np.mean((error / 255) ** 2))
 
 
 def enlarge(picture, height, width):
@@ -88,8 +75,9 @@ def with_zoom(picture, detail):
 
 
 def picture_numbers(df):
-    kept = df["final_results"].dropna()
-    return list(range(1, max(len(pictures["names"]) for pictures in kept) + 1))
+    kept = with_final_results(df, "names")["final_results"]
+    counts = [len(pictures["names"]) for pictures in kept]
+    return list(range(1, max([1, *counts]) + 1))
 
 
 class Plot(BasePlot):
@@ -119,7 +107,7 @@ class Plot(BasePlot):
             ours = decode(row["final_results"]["reconstruction"][picture - 1])
             score = "diverged"
             if not row["objective_diverged"]:
-                score = f"{psnr(ours, truth):.2f} dB"
+                score = f"{picture_psnr(ours, truth):.2f} dB"
             shown.append((f"{row['solver_name']}: {score}", ours))
         return [
             {"image": with_zoom(centre(image), detail), "label": label}
@@ -136,7 +124,5 @@ class Plot(BasePlot):
     @staticmethod
     def _rows(df, dataset, objective, picture):
         """One row per solver with such a picture, in the order of the run."""
-        rows = last_rows(df[df["dataset_name"] == dataset], objective).sort_index()
-        rows = rows.dropna(subset="final_results")
-        rows = rows[[picture <= len(p["names"]) for p in rows["final_results"]]]
-        return rows.drop_duplicates("solver_name")
+        rows = final_results(df, dataset, objective, "names")
+        return rows.loc[[picture <= len(p["names"]) for p in rows["final_results"]]]

@@ -1,26 +1,11 @@
-import io
-
-import numpy as np
 from benchopt import BasePlot
-from PIL import Image
 
-from benchmark_utils.results import last_rows, short_label
+from benchmark_utils.pictures import decode, picture_psnr
+from benchmark_utils.results import final_results, short_label, with_final_results
 
 # A column is about this wide on the page, which holds all the pictures: larger ones
 # are shown by their centre.
 MAX_SIDE = 192
-
-
-def decode(png):
-    """The bytes of a PNG file as uint8 (H, W, 3)."""
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-
-
-def psnr(picture, truth):
-    """In dB, from pictures of 8 bits."""
-    error = (picture.astype(float) - truth) / 255
-    with np.errstate(divide="ignore"):
-        return -10 * np.log10(np.mean(error**2))
 
 
 def light(picture):
@@ -44,7 +29,8 @@ def numbers(pictures):
 
 
 def picture_numbers(df):
-    counts = [len(numbers(kept)) for kept in df["final_results"].dropna()]
+    kept = with_final_results(df, "names")["final_results"]
+    counts = [len(numbers(pictures)) for pictures in kept]
     return list(range(1, max([1, *counts]) + 1))
 
 
@@ -60,7 +46,8 @@ def strip(solver, pictures, index, iterations):
         image, label = None, ""
         if k in kept:
             iterate = decode(kept[k][index])
-            image, label = light(iterate), f"k = {k}: {psnr(iterate, truth):.2f} dB"
+            image = light(iterate)
+            label = f"k = {k}: {picture_psnr(iterate, truth):.2f} dB"
         shown.append({"image": image, "label": label})
     return shown
 
@@ -103,7 +90,5 @@ class Plot(BasePlot):
     @staticmethod
     def _rows(df, dataset, objective, picture):
         """One row per solver with such snapshots, in the order of the run."""
-        rows = last_rows(df[df["dataset_name"] == dataset], objective).sort_index()
-        rows = rows.dropna(subset="final_results")
-        rows = rows.loc[[picture in numbers(kept) for kept in rows["final_results"]]]
-        return rows.drop_duplicates("solver_name")
+        rows = final_results(df, dataset, objective, "names")
+        return rows.loc[[picture in numbers(kept) for kept in rows["final_results"]]]

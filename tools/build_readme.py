@@ -6,8 +6,8 @@ A table stands between <!-- table NAME SCORE --> and <!-- end -->; the figures a
 docs/.
 """
 
-import io
 import re
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -15,11 +15,13 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmark_utils.pictures import decode, picture_psnr  # noqa: E402
+
 README = ROOT / "README.md"
 # figure: the results that it shows
 FIGURES = {"reconstructions": "natural", "fire": "fire_set3c"}
@@ -59,10 +61,6 @@ def fill(text):
     return re.sub(block, rebuilt, text, flags=re.DOTALL)
 
 
-def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png)), dtype=float) / 255
-
-
 def draw(results, path):
     """One row per problem: truth, measurement, and what each solver makes of it."""
     solvers = list(results["solver_name"].unique())
@@ -73,15 +71,15 @@ def draw(results, path):
     )
     for row, (problem, runs) in zip(axes, groups):
         runs = runs.set_index("solver_name")
-        truth = pixels(runs["truth"].iloc[0])
+        truth = decode(runs["truth"].iloc[0])
         row[0].imshow(truth)
-        row[1].imshow(pixels(runs["measurement"].iloc[0]))
+        row[1].imshow(decode(runs["measurement"].iloc[0]))
         row[0].set_ylabel(problem.replace("_", "\n"), fontsize=8)
         for axis, solver in zip(row[2:], solvers):
-            picture = pixels(runs.loc[solver, "reconstruction"])
+            picture = decode(runs.loc[solver, "reconstruction"])
             axis.imshow(picture)
-            psnr = -10 * np.log10(np.mean((picture - truth) ** 2))
-            axis.set_xlabel(f"{psnr:.2f} dB", fontsize=8, labelpad=2)
+            score = f"{picture_psnr(picture, truth):.2f} dB"
+            axis.set_xlabel(score, fontsize=8, labelpad=2)
         for axis in row:
             axis.set(xticks=[], yticks=[])
     for axis, title in zip(axes[0], ["truth", "measurement", *solvers]):

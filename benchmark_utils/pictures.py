@@ -1,0 +1,65 @@
+"""Pictures of 8 bits: PNG files, their PSNR, and the sheet of a dictionary."""
+
+import io
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+# Smaller atoms are enlarged to this width, in pixels, or a little more.
+ATOM_WIDTH = 16
+
+
+def png(image):
+    """An image (C, H, W) with values in [0, 1], clipped, as the bytes of a PNG file."""
+    pixels = (image.clamp(0, 1).nan_to_num() * 255).round().byte()
+    pixels = np.ascontiguousarray(pixels.movedim(0, -1).squeeze(-1).numpy())
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def decode(png):
+    """The bytes of a PNG file as uint8 (H, W, 3)."""
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
+
+def picture_psnr(picture, truth):
+    """PSNR (dB) of one decoded picture against another; infinite where they agree."""
+    error = (picture.astype(float) - truth) / 255
+    with np.errstate(divide="ignore"):
+        return -10 * np.log10(np.mean(error**2))
+
+
+def atom_sheet(atoms):
+    """All the atoms of a dictionary in one image, in rows, with white margins.
+
+    Each atom is scaled by its largest absolute value: 0 is mid-grey.
+
+    Parameters
+    ----------
+    atoms : tensor (K, C, h, w)
+        C is 1 or 3.
+
+    Returns
+    -------
+    tensor (C, H, W) in [0, 1]
+    """
+    largest = atoms.abs().amax((1, 2, 3), keepdim=True)
+    tiles = 0.5 + 0.5 * atoms / largest.clamp(min=torch.finfo(atoms.dtype).tiny)
+    factor = math.ceil(ATOM_WIDTH / atoms.shape[-1])
+    tiles = tiles.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
+    tiles = F.pad(tiles, (0, 1, 0, 1), value=1.0)
+
+    n_atoms, n_channels, height, width = tiles.shape
+    n_columns = math.ceil(math.sqrt(n_atoms))
+    n_rows = math.ceil(n_atoms / n_columns)
+    n_blanks = n_rows * n_columns - n_atoms
+    tiles = torch.cat([tiles, tiles.new_ones(n_blanks, *tiles.shape[1:])])
+    grid = tiles.view(n_rows, n_columns, n_channels, height, width)
+    sheet = grid.permute(2, 0, 3, 1, 4).reshape(
+        n_channels, n_rows * height, n_columns * width
+    )
+    return F.pad(sheet, (1, 0, 1, 0), value=1.0)
