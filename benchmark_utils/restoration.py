@@ -26,6 +26,8 @@ TV_WEIGHT_OVER_SIGMA = 0.7
 def load_compact(name, device):
     """A network of this repository: ``compact_{name}`` in the weights folder.
 
+    It computes in float32; its file holds float16.
+
     Raises
     ------
     Unavailable
@@ -46,10 +48,16 @@ def load_compact(name, device):
 
 
 def save_compact_weights(network, name):
-    """Write the weights of a compact network, and their checksum to the list."""
+    """Write the weights of a compact network, and their checksum to the list.
+
+    They are rounded to float16, which halves the repository's largest files and moves
+    no PSNR by more than 0.001 dB (see the weights' card).
+    """
     path = WEIGHTS / f"compact_{name}.safetensors"
     WEIGHTS.mkdir(exist_ok=True)
-    weights = {key: value.contiguous() for key, value in network.state_dict().items()}
+    weights = {
+        key: value.half().contiguous() for key, value in network.state_dict().items()
+    }
     save_file(weights, path)
     write_checksum(WEIGHTS_CHECKSUMS, path.name, sha256(path))
 

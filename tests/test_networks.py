@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from benchmark_utils import restoration
 from benchmark_utils.checksums import check, read_checksums
@@ -160,6 +161,19 @@ def test_every_shipped_file_of_weights_has_its_checksum():
         check(WEIGHTS / name, recorded[name])
 
 
+def test_shipped_weights_are_float16_of_8_mb_at_most_and_30_mb_together():
+    files = list(WEIGHTS.glob("*.safetensors"))
+    for file in files:
+        assert {w.dtype for w in load_file(file).values()} == {torch.float16}
+    sizes = [file.stat().st_size for file in files]
+    assert max(sizes) <= 8e6 and sum(sizes) <= 30e6
+
+
+def test_shipped_networks_compute_in_float32():
+    dtypes = {w.dtype for w in load_compact("denoiser", "cpu").parameters()}
+    assert dtypes == {torch.float32}
+
+
 @pytest.mark.parametrize("sigma, gain", [(0.05, 3), (0.1, 5), (0.2, 7)])
 def test_the_denoiser_gains_decibels_on_a_photograph_it_never_saw(sigma, gain):
     image = center_crop(load_images("natural-test")["chelsea"], 128)[None]
@@ -204,10 +218,18 @@ def test_saved_weights_are_loaded_again_and_again(empty_weights):
     x = random((1, 3, 16, 16))
     for seed in (0, 1):
         torch.manual_seed(seed)
-        network = CompactUNet().eval()
+        network = CompactUNet().half().float().eval()
         save_compact_weights(network, "toy")
         restored = load_compact("toy", "cpu")(x, 0.1)
         torch.testing.assert_close(restored, network(x, 0.1), rtol=1e-4, atol=1e-5)
+
+
+def test_saved_weights_are_those_of_the_network_to_three_digits(empty_weights):
+    network = CompactUNet()
+    save_compact_weights(network, "toy")
+    loaded = load_compact("toy", "cpu").state_dict()
+    for name, weights in network.state_dict().items():
+        torch.testing.assert_close(loaded[name], weights, rtol=5e-4, atol=1e-7)
 
 
 def test_weights_that_were_never_made_are_asked_for_by_name(empty_weights):

@@ -30,7 +30,7 @@ def test_weights_come_back_from_their_file(tmp_path, monkeypatch):
     monkeypatch.setattr(restoration, "WEIGHTS", tmp_path)
     monkeypatch.setattr(restoration, "WEIGHTS_CHECKSUMS", tmp_path / "SHA256SUMS")
     torch.manual_seed(0)
-    network = restoration.CompactUNet()
+    network = restoration.CompactUNet().half().float()
     restoration.save_compact_weights(network, "test")
     loaded = restoration.load_compact("test", "cpu")
     x = torch.rand(1, 3, 16, 16)
