@@ -6,16 +6,18 @@ motion kernel, a JPEG quality...) and the noise, all from one explicit generator
 ranges ``(low, high)`` are parameters; equal ends fix the value.
 """
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import deepinv as dinv
+import numpy as np
 import scipy.fft
 import torch
 from deepinv.physics.generator import MotionBlurGenerator
+from PIL import Image
 from torch.nn import functional as F
-from torchvision.io import ImageReadMode, decode_jpeg, encode_jpeg
 
 from benchmark_utils.batches import noise_level
 
@@ -185,7 +187,7 @@ class MotionBlur(Degradation):
 
 @dataclass(frozen=True)
 class Jpeg(Degradation):
-    """Noise, then JPEG compression (as PIL's) of integer quality in ``quality``.
+    """Noise, then JPEG compression (PIL's) of integer quality in ``quality``.
 
     The noise comes first, as in the authors' code: the file hides part of it.
     """
@@ -198,12 +200,17 @@ class Jpeg(Degradation):
         noisy, sigma = add_noise(x, self.noise, generator)
         qualities = uniform(self.quality, len(x), generator).round().int().tolist()
         pixels = (noisy.clamp(0, 1) * 255).round().byte().cpu()
-        mode = ImageReadMode.GRAY if x.shape[1] == 1 else ImageReadMode.RGB
-        images = [
-            decode_jpeg(encode_jpeg(image, quality=q), mode=mode)
-            for image, q in zip(pixels, qualities)
-        ]
+        images = [compressed(image, q) for image, q in zip(pixels, qualities)]
         return Degraded(torch.stack(images).to(x) / 255, sigma)
+
+
+def compressed(image, quality):
+    """An image of bytes (1 or 3, H, W), written as a JPEG file and read again."""
+    pixels = np.ascontiguousarray(image.movedim(0, -1).squeeze(-1).numpy())
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    decoded = torch.from_numpy(np.array(Image.open(file)))
+    return decoded.reshape(*image.shape[1:], -1).movedim(-1, 0)
 
 
 @dataclass(frozen=True)

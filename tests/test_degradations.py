@@ -1,6 +1,7 @@
 """Each degradation draws anew, keeps to its ranges, and is what it says it is."""
 
 import io
+import warnings
 from dataclasses import replace
 from itertools import combinations
 
@@ -264,6 +265,12 @@ def test_jpeg_is_the_one_of_pil(quality, channels, photographs):
     y = draw(Jpeg(quality=(quality, quality), noise=(0, 0)), x).y
     expected = torch.stack([pil_jpeg(image, quality) for image in x])
     assert torch.equal(y, expected)
+
+
+def test_jpeg_uses_nothing_deprecated(photographs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        draw(Jpeg(), photographs)
 
 
 def test_jpeg_qualities_are_whole_numbers_of_the_range(photographs):
