@@ -31,7 +31,10 @@ READERS = ("results.py", "evaluation.py")
 
 
 def fingerprint_of(root):
-    """Hexadecimal digest of the code and data under ``root`` that shape the results."""
+    """Hexadecimal digest of the code and data under ``root`` that shape the results.
+
+    Markdown is for people to read, and shapes none.
+    """
     digest = hashlib.sha256()
     files = [
         path
@@ -40,6 +43,7 @@ def fingerprint_of(root):
         if path.is_file()
         and "__pycache__" not in path.parts
         and path.name not in READERS
+        and path.suffix != ".md"
     ]
     tuned = root / "config" / "tuned.yml"
     for path in sorted(files) + [tuned] * tuned.exists():

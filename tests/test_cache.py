@@ -77,3 +77,13 @@ def test_the_fingerprint_covers_code_weights_data_and_tuned_values(repository, f
     with (repository / file).open("ab") as changed:
         changed.write(b" ")
     assert fingerprint_of(repository) != before
+
+
+@pytest.mark.parametrize(
+    "file", ["benchmark_utils/weights/README.md", "datasets/NOTES.md"]
+)
+def test_the_fingerprint_leaves_out_what_people_read(repository, file):
+    before = fingerprint_of(repository)
+    with (repository / file).open("a") as changed:
+        changed.write("One more sentence.\n")
+    assert fingerprint_of(repository) == before
