@@ -28,6 +28,11 @@ class Batch:
     x: torch.Tensor | None = None
     names: tuple = ()
 
+    @property
+    def image_shape(self):
+        """(C, H, W) of the images, for those who see the measurements only."""
+        return tuple(self.physics.A_adjoint(self.y).shape[1:])
+
     def without_truth(self):
         """The same batch as a solver sees it at test time."""
         return replace(self, x=None)

@@ -266,6 +266,9 @@ def _inpaint(device):
     return restore
 
 
+# Tasks whose network takes nothing but the smaller images of its own degradation.
+ENLARGING = ("sr2", "sr3")
+
 # task: loader (device) -> restorer (Degraded, size: (H, W)) -> images (B, C, H, W)
 PUBLISHED_RESTORERS = {
     "denoiser": _denoiser,

@@ -13,7 +13,7 @@ from benchmark_utils.degradations import DEGRADATIONS
 from benchmark_utils.errors import Unavailable
 from benchmark_utils.inpainting import fill_holes
 from benchmark_utils.networks import CompactUNet
-from benchmark_utils.published import PUBLISHED_RESTORERS, load_published
+from benchmark_utils.published import ENLARGING, PUBLISHED_RESTORERS, load_published
 from benchmark_utils.tv import tv_prox
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -158,10 +158,9 @@ class RestorationModel:
     def __init__(self, restorer, degradation):
         self.restorer, self.degradation, self.n_images = restorer, degradation, 0
 
-    def __call__(self, x, generator, degradation=None):
-        """T(x) for images x (B, C, H, W); ``degradation`` replaces the model's own."""
-        degrade = self.degradation if degradation is None else degradation
-        return self.restore(degrade(x, generator), x.shape[-2:])
+    def __call__(self, x, generator):
+        """T(x) for images x (B, C, H, W)."""
+        return self.restore(self.degradation(x, generator), x.shape[-2:])
 
     def restore(self, degraded, size):
         """R alone, on images that are already degraded: (B, C, *size)."""
@@ -218,7 +217,7 @@ def load_restoration(
     Raises
     ------
     ValueError
-        Unknown task or family.
+        Unknown task or family, or a network that does not take this ``degradation``.
     Unavailable
         The weights are not here.
     """
@@ -229,6 +228,11 @@ def load_restoration(
     if task not in RESTORERS[networks]:
         raise ValueError(
             f"Unknown prior {task!r}. The priors are: {', '.join(RESTORERS[networks])}."
+        )
+    if networks == "published" and task in ENLARGING and degradation is not None:
+        raise ValueError(
+            f"The published network of {task} enlarges what it is given: it needs its "
+            "own degradation. Those of networks=compact do not."
         )
     if degradation is None:
         degradation = replace(DEGRADATIONS[task].weakened(strength), **ranges)

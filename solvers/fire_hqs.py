@@ -40,7 +40,8 @@ class Solver(IterativeSolver):
     strength : how much of the ranges of the D_n is used, from the mild end (blur width,
         JPEG quality, share of missing pixels); 1 is what the networks were trained on.
     degradation : "own", the one that each network was trained to undo; "measurement",
-        D = A; "none", D = identity: with gamma = 1, plug-and-play.
+        D = A, where y has the size of x; "none", D = identity: with gamma = 1,
+        plug-and-play.
     shifts : T_n(x) is computed on x shifted by up to 10% of its sides (circularly).
     average : the iterates of the second half are replaced by their running mean.
     init : "initial_guess" (regularised pseudo-inverse) or "adjoint" (A^T y).
@@ -80,8 +81,12 @@ class Solver(IterativeSolver):
     def setup(self):
         self.check_options()
         tasks = self.priors.split("+")
+        # Another D than the network's own is made at each iteration.
+        D = None if self.degradation == "own" else Identity()
         self.models = [
-            self.load_restoration(task, self.networks, strength=self.strength)
+            self.load_restoration(
+                task, self.networks, degradation=D, strength=self.strength
+            )
             for task in tasks
         ]
         self.gammas = numbers(self.gamma, len(tasks))
@@ -97,6 +102,18 @@ class Solver(IterativeSolver):
             raise ValueError("noise and noise_start must be above 0: 0.001, say.")
         if self.shifts and self.degradation == "measurement":
             raise ValueError("D = A does not shift with the image: set shifts=False.")
+        if self.degradation == "measurement":
+            self.check_measurements()
+
+    def check_measurements(self):
+        """Networks that undo A restore its results in place: the sizes are the same."""
+        for batch in self.batches:
+            (_, height, width), (h, w) = batch.image_shape, batch.y.shape[-2:]
+            if (h, w) != (height, width):
+                raise ValueError(
+                    f"D = A makes {h}x{w} pixels of {height}x{width}, which no network "
+                    "here is trained to undo: set degradation=own."
+                )
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)

@@ -30,13 +30,14 @@ class Solver(IterativeSolver):
                 "Fixed points start from an image: take problem=denoising, and "
                 "noise_level=0 for a clean one."
             )
-        self.T = self.load_restoration(
-            self.prior, self.networks, noise=(self.noise, self.noise)
-        )
+        if self.naive:
+            options = {"degradation": Identity(self.noise)}
+        else:
+            options = {"noise": (self.noise, self.noise)}
+        self.T = self.load_restoration(self.prior, self.networks, **options)
 
     def iterate(self, y, physics):
-        D = Identity(self.noise) if self.naive else None
         x = y
         for _ in range(self.n_iter):
-            x = self.T(x, self.generator, D)
+            x = self.T(x, self.generator)
             yield x

@@ -423,7 +423,7 @@ def test_the_second_half_is_its_running_mean_which_is_fed_back(n_iter, network):
 
 
 def test_strength_is_the_share_of_each_range_that_is_drawn_from():
-    options = PLAIN | {"strength": 0.5}
+    options = PLAIN | {"degradation": "own", "strength": 0.5}
     solver, _ = instance(
         "FiRe-HQS", make_batch("inpainting"), priors="deblur+denoiser", **options
     )
@@ -465,11 +465,10 @@ def test_a_prior_may_undo_the_measurement_itself(problem, recorded):
             assert degraded.mask is None
 
 
-def test_a_measurement_of_another_size_is_told_to_be_one(network):
-    network("inpaint", unchanged)
-    options = {**PLAIN, "degradation": "measurement"}
-    with pytest.raises(ValueError, match="needs its own degradation"):
-        solve("FiRe-HQS", make_batch("sr4"), priors="inpaint", n_iter=1, **options)
+def test_a_measurement_of_another_size_is_refused_before_the_run():
+    options = {"priors": "sr2", "degradation": "measurement"}
+    _, reason = instance("FiRe-HQS", make_batch("sr4"), **options)
+    assert "8x7 pixels of 32x28" in reason and "set degradation=own" in reason
 
 
 # What is refused, in a sentence
@@ -495,6 +494,21 @@ def test_weights_are_one_for_all_or_one_each():
             {"priors": "denoiser", "gamma": "0.5+0.2"},
             ["1 priors need 1 values of gamma, not 2"],
         ),
+        (
+            "FiRe-HQS",
+            {"priors": "sr2", "networks": "published", "degradation": "measurement"},
+            ["network of sr2 enlarges", "needs its own degradation"],
+        ),
+        (
+            "FiRe-HQS",
+            {"priors": "sr3", "networks": "published", "degradation": "none"},
+            ["network of sr3 enlarges", "needs its own degradation"],
+        ),
+        (
+            "Restoration-PnP",
+            {"prior": "sr2", "networks": "published"},
+            ["network of sr2 enlarges", "needs its own degradation"],
+        ),
         ("Restoration-PnP", {"prior": "derain"}, ["'derain'", *DEGRADATIONS]),
         ("Fixed points", {"prior": "denoiser"}, ["problem=denoising", "noise_level=0"]),
         ("SHARP", {"prior": "jpeg"}, ["linear", "JPEG"]),
@@ -505,6 +519,12 @@ def test_weights_are_one_for_all_or_one_each():
 def test_what_a_solver_cannot_do_is_said_before_it_runs(solver, parameters, reasons):
     _, reason = instance(solver, make_batch("inpainting"), **parameters)
     assert all(text in reason for text in reasons), reason
+
+
+def test_naive_fixed_points_of_a_network_that_enlarges_are_refused():
+    options = {"prior": "sr2", "naive": True, "networks": "published"}
+    _, reason = instance("Fixed points", make_batch("denoising"), **options)
+    assert "network of sr2 enlarges" in reason
 
 
 def test_a_network_that_gives_another_size_is_told_so():
