@@ -103,10 +103,12 @@ def adjoint(operator, x, y):
 class Degradation:
     """The base class: a callable (x, generator) -> Degraded.
 
-    ``mild_end`` says which end of a range degrades least: {attribute: 0 or 1}.
+    ``mild_end`` says which end of a range degrades least: {attribute: 0 or 1}, and
+    ``smallest_side`` how many pixels an image has in each direction, at least.
     """
 
     mild_end: ClassVar[dict] = {}
+    smallest_side = 1
 
     def weakened(self, strength):
         """The same with the mildest share ``strength`` (0 to 1) of each range."""
@@ -145,6 +147,7 @@ class GaussianBlur(Degradation):
     width: tuple = (0.2, 3.5)
     noise: tuple = (0.0, 0.1)
     mild_end = {"width": 0}
+    smallest_side = 2
 
     def __call__(self, x, generator):
         width = uniform(self.width, len(x), generator).view(-1, 1, 1, 1)
@@ -170,6 +173,11 @@ class MotionBlur(Degradation):
     size: int = 31
     noise: tuple = (0.0, 0.1)
     mild_end = {"spread": 0}
+
+    @property
+    def smallest_side(self):
+        # An image is mirrored over half a kernel, and must be larger than that.
+        return self.size // 2 + 1
 
     def __call__(self, x, generator):
         draw = MotionBlurGenerator(
@@ -223,6 +231,10 @@ class Downscaling(Degradation):
 
     factor: int = 2
     noise: tuple = (0.0, 0.1)
+
+    @property
+    def smallest_side(self):
+        return self.factor + 1
 
     def __call__(self, x, generator):
         y, sigma = add_noise(self.downscale(x), self.noise, generator)

@@ -39,7 +39,7 @@ class CompactUNet(nn.Module):
 
     def __init__(self, widths=(48, 96, 128), blocks=2, channels=3):
         super().__init__()
-        self.multiple = 2 ** len(widths)
+        self.multiple, self.channels = 2 ** len(widths), channels
 
         def stack(width):
             return nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
@@ -64,6 +64,7 @@ class CompactUNet(nn.Module):
         Parameters
         ----------
         x : tensor (B, C, H, W), values in [0, 1] up to the noise. Any H and W.
+            C is ``channels``, or 1 for grey images.
         sigma : float, tensor (B,) or tensor (B, 1, H, W)
             Noise level on the scale of ``x``: of all, of each image, of each pixel.
             1 says that nothing is known of a pixel.
@@ -72,6 +73,8 @@ class CompactUNet(nn.Module):
         -------
         tensor (B, C, H, W), not clipped.
         """
+        if x.shape[1] == 1 < self.channels:
+            return self._restore_grey(x, sigma)
         height, width = x.shape[-2:]
         padding = (0, -width % self.multiple, 0, -height % self.multiple)
         sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
@@ -95,3 +98,14 @@ class CompactUNet(nn.Module):
 
         residual = F.pixel_shuffle(self.tail(h), 2)[..., :height, :width]
         return x + residual
+
+    def _restore_grey(self, x, sigma):
+        """Restore grey images as ``channels`` equal ones, and average the result.
+
+        The network knows noise that is independent from one of the n channels to the
+        next. What it is told is sqrt(n) sigma: the mean of n such noises has level
+        sigma, as the grey image has.
+        """
+        sigma = torch.as_tensor(self.channels**0.5 * sigma).clamp(max=1)
+        channels = x.expand(-1, self.channels, -1, -1)
+        return self(channels, sigma).mean(1, keepdim=True)

@@ -108,6 +108,37 @@ def on_image_grid(degraded, size):
 
 DENOISERS = {"compact": _compact, "drunet": _drunet, "tv": _tv, "bm3d": _bm3d}
 
+# Numbers of channels that a denoiser or a family of networks takes; others take any.
+CHANNELS = {"compact": (1, 3), "drunet": (3,), "bm3d": (3,), "published": (3,)}
+
+
+def check_images(shapes, name, degradation=None):
+    """Raise ``ValueError`` for images that a denoiser or a prior does not take.
+
+    Parameters
+    ----------
+    shapes : sequence of (C, H, W)
+    name : str
+        The denoiser, or the family of the networks.
+    degradation : Degradation or None
+        What the images will go through.
+    """
+    smallest = getattr(degradation, "smallest_side", 1)
+    for channels, height, width in shapes:
+        taken = CHANNELS.get(name, (channels,))
+        if channels not in taken:
+            numbers = " or ".join(map(str, taken))
+            raise ValueError(
+                f"{name!r} takes images of {numbers} channels, and these have "
+                f"{channels}: take another denoiser, or other networks."
+            )
+        if min(height, width) < smallest:
+            raise ValueError(
+                f"{type(degradation).__name__} takes images of {smallest} pixels or "
+                f"more on each side, and these have {height}x{width}: choose a larger "
+                "img_size, or another prior."
+            )
+
 
 class CountedDenoiser:
     """A denoiser D(x, sigma) that counts the images it was given.
@@ -125,13 +156,13 @@ class CountedDenoiser:
         return self.function(x, sigma)
 
 
-def load_denoiser(name, device="cpu"):
-    """A denoiser by name: a key of ``DENOISERS``.
+def load_denoiser(name, device="cpu", shapes=()):
+    """A denoiser by name (a key of ``DENOISERS``), for images of these ``shapes``.
 
     Raises
     ------
     ValueError
-        Unknown name.
+        Unknown name, or images (C, H, W) that it does not take.
     Unavailable
         The weights or the package it needs are not here.
     """
@@ -139,6 +170,7 @@ def load_denoiser(name, device="cpu"):
         raise ValueError(
             f"Unknown denoiser {name!r}. The denoisers are: {', '.join(DENOISERS)}."
         )
+    check_images(shapes, name)
     return CountedDenoiser(DENOISERS[name](device))
 
 
@@ -197,7 +229,13 @@ RESTORERS = {
 
 
 def load_restoration(
-    task, networks="compact", device="cpu", degradation=None, strength=1.0, **ranges
+    task,
+    networks="compact",
+    device="cpu",
+    degradation=None,
+    strength=1.0,
+    shapes=(),
+    **ranges,
 ):
     """The restoration model of a task.
 
@@ -211,13 +249,16 @@ def load_restoration(
         D; None for the degradation of the task.
     strength : float in [0, 1]
         How much of the task's ranges is used, from their mild end.
+    shapes : sequence of (C, H, W)
+        Those of the images that it is for.
     **ranges
         Replace ranges of the task's degradation: ``noise=(0.02, 0.02)``, say.
 
     Raises
     ------
     ValueError
-        Unknown task or family, or a network that does not take this ``degradation``.
+        Unknown task or family, or a network that does not take this ``degradation``
+        or these images.
     Unavailable
         The weights are not here.
     """
@@ -236,4 +277,5 @@ def load_restoration(
         )
     if degradation is None:
         degradation = replace(DEGRADATIONS[task].weakened(strength), **ranges)
+    check_images(shapes, networks, degradation)
     return RestorationModel(RESTORERS[networks][task](device), degradation)

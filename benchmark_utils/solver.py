@@ -114,15 +114,20 @@ class IterativeSolver(ShortName, BaseSolver):
 
     def load_denoiser(self, name):
         """A denoiser of the registry, on the solver's device, its calls counted."""
-        denoiser = load_denoiser(name, self.device)
+        denoiser = load_denoiser(name, self.device, self._image_shapes())
         self._networks.append(denoiser)
         return denoiser
 
     def load_restoration(self, task, networks="compact", **ranges):
         """A restoration model T = R o D, on the solver's device, its calls counted."""
-        model = load_restoration(task, networks, self.device, **ranges)
+        model = load_restoration(
+            task, networks, self.device, shapes=self._image_shapes(), **ranges
+        )
         self._networks.append(model)
         return model
+
+    def _image_shapes(self):
+        return {batch.image_shape for batch in self.batches}
 
     def get_next(self, stop_val):
         """Every iterate up to the tenth, then about ten per doubling."""

@@ -108,6 +108,15 @@ def test_colour_and_grey_images_keep_their_type_and_device(name, dtype, channels
         assert degraded.mask.shape == (2, 1, 48, 36)
 
 
+@pytest.mark.parametrize("name", EACH)
+def test_the_smallest_side_is_the_smallest_that_can_be_degraded(name):
+    smallest = EACH[name].smallest_side
+    assert draw(EACH[name], random((1, 3, smallest, smallest))).y.isfinite().all()
+    for side in range(1, smallest):
+        with pytest.raises((RuntimeError, IndexError)):
+            draw(EACH[name], random((1, 3, side, 40)))
+
+
 def test_one_of_several_is_each_of_them_in_turn():
     x = random((1, 3, 24, 24))
     choices = OneOf((Downscaling(2), RandomMask(), Noise()))

@@ -233,7 +233,7 @@ def test_with_projections_it_minimises_the_penalised_data_term(
     problem, gammas, network
 ):
     """The proposition of the paper: lambda f + sum_n gamma_n/2 d_{C_n}^2."""
-    shape = (2, 8, 8)
+    shape = (3, 8, 8)
     batch = small_problem(problem, shape)
     tasks = ["deblur", "sr2"][: len(gammas)]
     maps = [projection(shape, 60, seed) for seed in range(len(tasks))]
@@ -519,6 +519,45 @@ def test_weights_are_one_for_all_or_one_each():
 def test_what_a_solver_cannot_do_is_said_before_it_runs(solver, parameters, reasons):
     _, reason = instance(solver, make_batch("inpainting"), **parameters)
     assert all(text in reason for text in reasons), reason
+
+
+@pytest.mark.parametrize(
+    "solver, parameters, shape, words",
+    [
+        ("FiRe-HQS", {"priors": "motion"}, (3, 32, 15), "16 pixels or more"),
+        ("SHARP", {"prior": "motion"}, (3, 15, 32), "these have 15x32"),
+        ("DRP", {"prior": "sr3"}, (3, 3, 8), "4 pixels or more"),
+        ("FiRe-HQS", {"priors": "sr2"}, (2, 32, 28), "1 or 3 channels"),
+        ("PnP-HQS", {"denoiser": "compact"}, (4, 32, 28), "these have 4"),
+        ("PnP-HQS", {"denoiser": "drunet"}, (1, 32, 28), "'drunet' takes images of 3"),
+        ("PnP-HQS", {"denoiser": "bm3d"}, (1, 32, 28), "'bm3d' takes images of 3"),
+        (
+            "FiRe-HQS",
+            {"priors": "jpeg", "networks": "published"},
+            (1, 32, 28),
+            "'published' takes images of 3 channels, and these have 1",
+        ),
+    ],
+)
+def test_images_that_a_prior_does_not_take_are_refused_before_the_run(
+    solver, parameters, shape, words
+):
+    _, reason = instance(solver, make_batch("inpainting", shape), **parameters)
+    assert words in reason, reason
+
+
+def test_images_of_any_size_suit_a_prior_that_does_not_degrade_them():
+    options = {"priors": "motion", "degradation": "none"}
+    _, reason = instance("FiRe-HQS", make_batch("inpainting", (3, 8, 8)), **options)
+    assert reason is None
+
+
+@pytest.mark.parametrize("solver", ["PnP-HQS", "FiRe-HQS", "DRP", "SHARP"])
+@pytest.mark.parametrize("problem", ["gaussian_deblurring", "sr4"])
+def test_grey_images_are_restored(problem, solver):
+    batch = make_batch(problem, (1, 32, 28))
+    x = solve(solver, batch, n_iter=3)[-1]
+    assert x.shape == batch.x.shape and x.isfinite().all()
 
 
 def test_naive_fixed_points_of_a_network_that_enlarges_are_refused():

@@ -115,6 +115,33 @@ def test_the_noise_level_matters(network):
     assert not torch.allclose(network(x, 0.05), network(x, 0.2), atol=1e-4)
 
 
+# Grey images
+
+
+def test_a_grey_image_is_three_equal_channels_whose_noise_is_told_as_independent(
+    network,
+):
+    x, sigmas = random((2, 1, 20, 28)), torch.tensor([0.02, 0.2])
+    expected = network(x.expand(-1, 3, -1, -1), 3**0.5 * sigmas).mean(1, keepdim=True)
+    torch.testing.assert_close(network(x, sigmas), expected)
+
+
+def test_a_level_of_one_stays_one_in_grey_images(network):
+    x, sigma = random((1, 1, 16, 16)), torch.ones(1, 1, 16, 16)
+    sigma[..., :8] = 0.1
+    expected = network(x.expand(-1, 3, -1, -1), (3**0.5 * sigma).clamp(max=1))
+    torch.testing.assert_close(network(x, sigma), expected.mean(1, keepdim=True))
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.1, 0.2])
+def test_grey_photographs_are_denoised_better_than_by_total_variation(sigma):
+    images = list(load_images("natural-test").values())[:4]
+    x = torch.stack([center_crop(image, 96) for image in images]).mean(1, keepdim=True)
+    noisy = x + sigma * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    ours, tv = (load_denoiser(name)(noisy, sigma) for name in ("compact", "tv"))
+    assert psnr(ours, x).mean() > psnr(tv, x).mean() + 0.5
+
+
 # What a network is given of a degraded image
 
 
@@ -256,11 +283,14 @@ GAINS = {
 }
 
 
+@pytest.mark.parametrize("grey", [False, True])
 @pytest.mark.parametrize("task", DEGRADATIONS)
-def test_each_network_gains_decibels_on_photographs_it_never_saw(task):
+def test_each_network_gains_decibels_on_photographs_it_never_saw(task, grey):
     degradation, gain = GAINS[task]
     images = list(load_images("natural-test").values())[:4]
     x = torch.stack([center_crop(image, 96) for image in images])
+    if grey:
+        x, gain = x.mean(1, keepdim=True), 0.7 * gain
     model = load_restoration(task)
     degraded = degradation(x, torch.Generator().manual_seed(0))
     restored = model.restore(degraded, x.shape[-2:])
