@@ -35,6 +35,7 @@ from benchmark_utils.dictionaries import (
     oracle_score,
     recovery_score,
 )
+from benchmark_utils.errors import Unavailable
 from benchmark_utils.naming import ShortName
 from benchmark_utils.pictures import atom_sheet, png
 from benchmark_utils.restoration import load_restoration
@@ -74,7 +75,7 @@ class Objective(ShortName, BaseObjective):
     test_dataset_name = "simulated"
     never_shown = ("version",)
 
-    def skip(self, unavailable=None, **data):
+    def skip(self, unavailable=None, test=(), **data):
         if unavailable is not None:
             return True, unavailable
         if self.device.startswith("cuda") and not torch.cuda.is_available():
@@ -82,6 +83,10 @@ class Objective(ShortName, BaseObjective):
                 f"device={self.device} was asked for, but torch sees no CUDA device: "
                 "install the CUDA build of torch, or leave the device on auto."
             )
+        try:
+            self._anomaly_priors(test)
+        except (Unavailable, ValueError) as error:
+            return True, f"anomaly={self.anomaly!r}: {error}"
         return False, None
 
     def set_data(
@@ -203,14 +208,31 @@ class Objective(ShortName, BaseObjective):
     def _anomaly_scores(self, triples):
         """Distance (dB) of the results and of the truth to restoration priors."""
         scores = {}
-        for task in filter(None, self.anomaly.split("+")):
-            prior = load_restoration(task)
+        for task, prior in self._anomaly_priors(self.test).items():
             for suffix, index in (("", 1), ("_truth", 2)):
                 distances = [
                     metrics.anomaly(prior, triple[index]) for triple in triples
                 ]
                 scores[f"anomaly_{task}{suffix}"] = torch.cat(distances).mean()
         return scores
+
+    def _anomaly_priors(self, test):
+        """{task: prior} of ``anomaly``, for the images of the batches ``test``.
+
+        Raises
+        ------
+        ValueError
+            ``anomaly`` is not the names of priors, or they do not take these signals.
+        Unavailable
+            Their weights are not here.
+        """
+        if not isinstance(self.anomaly, str):
+            raise ValueError('it is names joined by "+", as in denoiser+sr2.')
+        tasks = [task for task in self.anomaly.split("+") if task]
+        shapes = {tuple(batch.x.shape[1:]) for batch in test}
+        if tasks and any(len(shape) != 3 for shape in shapes):
+            raise ValueError("it is for images, and these signals are vectors.")
+        return {task: load_restoration(task, shapes=shapes) for task in tasks}
 
     @staticmethod
     def _costly_scores(triples):

@@ -301,6 +301,59 @@ def test_a_device_that_is_not_there_is_said(run, capfd):
     assert "Traceback" not in output
 
 
+# Scores
+
+
+@pytest.fixture(scope="module")
+def reason_of(get_data):
+    """reason_of(anomaly, dataset, **parameters): why the objective is skipped."""
+
+    def reason_of(anomaly, dataset="simulated", **parameters):
+        objective = BENCHMARK.get_benchmark_objective().get_instance(
+            device="cpu", anomaly=anomaly
+        )
+        return objective.skip(**get_data(dataset, **parameters))[1]
+
+    return reason_of
+
+
+@pytest.mark.parametrize("anomaly", ["derain", "denoiser+derain", "denoiser + sr2"])
+def test_an_unknown_prior_of_the_scores_is_answered_with_those_that_exist(
+    anomaly, reason_of
+):
+    reason = reason_of(anomaly)
+    assert repr(anomaly) in reason and "Unknown prior" in reason
+    assert all(task in reason for task in restoration.RESTORERS["compact"])
+
+
+def test_scores_by_priors_that_do_not_take_the_signals_are_refused(reason_of):
+    assert "16 pixels or more" in reason_of("denoiser+motion", img_size=8)
+    reason = reason_of("denoiser", "synthetic_dictionary", n_signals=8, n_train=8)
+    assert "it is for images" in reason
+    assert "joined by" in reason_of(7)
+
+
+def test_scores_by_priors_whose_weights_are_missing_are_refused(
+    reason_of, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(restoration, "WEIGHTS", tmp_path)
+    assert "compact_denoiser.safetensors are not in" in reason_of("denoiser")
+
+
+@pytest.mark.parametrize("anomaly", ["", "denoiser", "denoiser+sr2"])
+def test_known_priors_of_the_scores_are_taken(anomaly, reason_of):
+    assert reason_of(anomaly) is None
+
+
+def test_an_unknown_prior_of_the_scores_is_said_before_any_solver_runs(run, capfd):
+    objectives = [f"Inverse problems[anomaly={name}]" for name in ("derain", "sr2")]
+    rows = run([GOOD], objectives=objectives)
+    assert list(rows.p_obj_anomaly.unique()) == ["sr2"]
+    output = said(capfd)
+    assert "Reason: anomaly='derain': Unknown prior 'derain'. The priors are" in output
+    assert "Traceback" not in output
+
+
 # From the command line, as a user meets it
 
 
