@@ -14,6 +14,8 @@ dataset     str               name of the dataset                     all
 problem     str               name of the problem                     all
 dictionary  tensor (n, K)     atoms that the signals are made of,     objective; oracle
             or None           where they are known                    (shape: all)
+patch_shape (C, h, w) or None where signals are vectors: the patches  all
+                              of images that they are
 unavailable str or None       why there is no data, in a sentence     shown, and skipped
 =========== ================= ======================================= ==================
 
@@ -90,8 +92,16 @@ class Objective(ShortName, BaseObjective):
         return False, None
 
     def set_data(
-        self, train, test, dataset, problem, dictionary=None, unavailable=None
+        self,
+        train,
+        test,
+        dataset,
+        problem,
+        dictionary=None,
+        patch_shape=None,
+        unavailable=None,
     ):
+        self.patch_shape = patch_shape
         self.train, self.test, self.dictionary = train, test, dictionary
         self.dataset, self.problem = dataset, problem
         self.fits = [data_fit(batch.physics, batch.y) for batch in test]
@@ -106,6 +116,7 @@ class Objective(ShortName, BaseObjective):
             "dataset": self.dataset,
             "problem": self.problem,
             "dictionary": self.dictionary,
+            "patch_shape": self.patch_shape,
             "device": device,
         }
 
@@ -187,10 +198,11 @@ class Objective(ShortName, BaseObjective):
     def _dictionary_scores(self, dictionary):
         """How much of the true dictionary was found, and what its cost is.
 
-        recovery is 1 at best; recovery_oracle is sqrt(rank / n), what can be expected
-        of a dictionary that lies in what the operators see; kernel_norm is the mean
-        norm of the atoms in the kernel of all the operators together; cost is that of
-        dictionary learning at lam = LAM, on the first N_COST signals of each operator.
+        recovery, where the true dictionary is known, is 1 at best; recovery_oracle is
+        sqrt(rank / n), what can be expected of a dictionary that lies in what the
+        operators see; kernel_norm is the mean norm of the atoms in the kernel of all
+        the operators together; cost is that of dictionary learning at lam = LAM, on
+        the first N_COST signals of each operator.
         """
         data = [(operator_of(batch.physics, batch.y), batch.y) for batch in self.test]
         operators = [A for A, _ in data]
@@ -198,8 +210,10 @@ class Objective(ShortName, BaseObjective):
             (A if A is None or A.dtype != torch.bool else A[:N_COST], y[:N_COST])
             for A, y in data
         ]
-        return {
-            "recovery": recovery_score(self.dictionary, dictionary),
+        found = {}
+        if self.dictionary is not None:
+            found["recovery"] = recovery_score(self.dictionary, dictionary)
+        return found | {
             "recovery_oracle": oracle_score(operators),
             "kernel_norm": kernel_norm(dictionary, operators),
             "cost": learning_cost(first, dictionary, LAM, n_iter=200),
