@@ -1,5 +1,6 @@
 """Reading benchopt's results: the last row of each curve, and its scores."""
 
+import math
 import re
 
 SCORES = [
@@ -26,6 +27,16 @@ def short_label(dataset_name):
     """The name as titles show it: natural[problem=sr4] is "natural sr4"."""
     label = re.sub(r"problem=([^,\]]+)", r"\1", dataset_name)
     return label.replace("[", " ").replace("]", "").replace(",", " ")
+
+
+def without(name, parameter):
+    """The name of a solver or a dataset with one parameter less."""
+    return re.sub(rf"(?<=[\[,]){parameter}=[^,\]]*,?", "", name)
+
+
+def with_gaps(values):
+    """The points of a curve, with a gap (None) where a value is NaN or infinite."""
+    return [float(value) if math.isfinite(value) else None for value in values]
 
 
 def last_rows(df, objective=None):

@@ -1,12 +1,10 @@
-import re
-
 import numpy as np
 from benchopt import BasePlot
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from benchmark_utils.results import final_scores, short_label
+from benchmark_utils.results import final_scores, short_label, without
 
 PARAMETERS = {"p_solver_priors": "priors", "p_solver_gamma": "gamma"}
 INCHES, DPI = 6, 120
@@ -18,11 +16,6 @@ def two_numbers(gamma):
         return ([float(number) for number in str(gamma).split("+")] * 2)[:2]
     except ValueError:
         return [np.nan, np.nan]
-
-
-def without_gamma(solver):
-    """What is the same for all the cells of one map."""
-    return re.sub(r"(?<=[\[,])gamma=[^,\]]*,?", "", solver)
 
 
 def grids(df, dataset, objective):
@@ -48,7 +41,8 @@ def grids(df, dataset, objective):
     cells = cells.assign(psnr=cells["psnr"].where(np.isfinite, -np.inf))
 
     found = {}
-    for solver, group in cells.groupby(cells["solver_name"].map(without_gamma)):
+    maps = cells["solver_name"].map(lambda solver: without(solver, "gamma"))
+    for solver, group in cells.groupby(maps):
         grid = group.groupby(["gamma_2", "gamma_1"])["psnr"].mean().unstack()
         if min(grid.shape) > 1:
             found[solver] = group["priors"].iloc[0].split("+"), grid
