@@ -1,0 +1,136 @@
+import inspect
+
+import numpy as np
+from benchopt import BasePlot
+
+from benchmark_utils.problems import PROBLEMS
+from benchmark_utils.results import final_scores, short_label, with_gaps, without
+
+STRENGTHS = {
+    "missing": "Share of missing pixels",
+    "blur_std": "Standard deviation of the blur (pixels)",
+    "noise_level": "Standard deviation of the noise",
+    "factor": "Downsampling factor",
+}
+COLUMNS = [f"p_dataset_{name}" for name in ("problem", *STRENGTHS)]
+SCORES = {
+    "psnr_kernel": "PSNR inside ker A (dB)",
+    "psnr_range": "PSNR outside of ker A (dB)",
+    "psnr": "PSNR (dB)",
+}
+NONE = "No curve here: run a problem with several values of its strength"
+
+
+def default(problem, strength):
+    """What None stands for; NaN where the problem is unknown or lacks this strength."""
+    if problem not in PROBLEMS:
+        return np.nan
+    operator, noise_level = PROBLEMS[problem]
+    if strength == "noise_level":
+        return noise_level
+    known = inspect.signature(operator).parameters
+    return known[strength].default if strength in known else np.nan
+
+
+def sweeps_over(strength, datasets):
+    """The sets of datasets that differ by this strength and by nothing else.
+
+    Parameters
+    ----------
+    datasets : DataFrame
+        A row per dataset, its index the names and its columns ``COLUMNS``.
+
+    Returns
+    -------
+    list of (problem, data, strength, values): ``data`` is the name that is left without
+    the strength, and ``values`` a Series of float, {dataset_name: value}.
+    """
+    problems = datasets["p_dataset_problem"]
+    values = datasets[f"p_dataset_{strength}"].astype(float)
+    values = values.fillna(problems.map(lambda problem: default(problem, strength)))
+    groups = values.groupby(lambda dataset: without(dataset, strength))
+    return [
+        (problems[group.index[0]], data, strength, group)
+        for data, group in groups
+        if group.nunique() > 1
+    ]
+
+
+def sweeps(df):
+    """All the sweeps of a run, by a short label.
+
+    The label is the problem, with what tells the data of this sweep from the others',
+    and with the strength where the same data were swept over several.
+
+    Returns
+    -------
+    dict: {label: (problem, data, strength, values)}
+    """
+    datasets = df.drop_duplicates("dataset_name").set_index("dataset_name")
+    datasets = datasets.reindex(columns=COLUMNS).dropna(subset="p_dataset_problem")
+    found = [sweep for name in STRENGTHS for sweep in sweeps_over(name, datasets)]
+    words = [short_label(data).split() for _, data, *_ in found]
+    labels = [
+        " ".join(
+            word
+            for word in label
+            if word == problem or not all(word in others for others in words)
+        )
+        for label, (problem, *_) in zip(words, found)
+    ]
+    return {
+        label if labels.count(label) == 1 else f"{label} {sweep[2]}": sweep
+        for label, sweep in zip(labels, found)
+    }
+
+
+def problem_options(df):
+    return list(sweeps(df)) or [NONE]
+
+
+class Plot(BasePlot):
+    """Scores against the strength of a problem, wherever several values were run.
+
+    The error inside ker A, where the prior is alone, is apart from the error outside of
+    it, of which the measurements tell.
+    """
+
+    name = "sweep"
+    type = "scatter"
+    options = {"objective": ..., "problem": problem_options, "score": list(SCORES)}
+
+    def plot(self, df, objective, problem, score):
+        scores = self._scores(df, objective, problem)
+        return [
+            {
+                "x": curve["strength"].tolist(),
+                "y": with_gaps(curve[score]),
+                "label": solver,
+                **self.get_style(solver),
+            }
+            for solver, curve in scores.groupby("solver_name")
+            if curve[score].notna().any()
+        ]
+
+    def get_metadata(self, df, objective, problem, score):
+        scores = self._scores(df, objective, problem)
+        _, data, strength, _ = sweeps(df).get(problem, ("", "", "", {}))
+        title = f"{objective}\n{f'Data: {short_label(data)}' if data else NONE}"
+        diverged = scores.loc[~np.isfinite(scores["psnr"]), "solver_name"].unique()
+        if len(diverged):
+            title += f"\nDiverged where there is no point: {', '.join(diverged)}"
+        return {
+            "title": title,
+            "xlabel": STRENGTHS.get(strength, ""),
+            "ylabel": SCORES[score],
+            "scale": "linear",
+        }
+
+    @staticmethod
+    def _scores(df, objective, problem):
+        """Final scores, of the weakest problem first, with a column ``strength``."""
+        *_, values = sweeps(df).get(problem, ("", "", "", {}))
+        scores = final_scores(df, objective)
+        scores = scores.reindex(columns=["dataset_name", "solver_name", *SCORES])
+        scores["strength"] = scores["dataset_name"].map(values)
+        return scores.dropna(subset="strength").sort_values("strength")
