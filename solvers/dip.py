@@ -19,6 +19,7 @@ class Solver(IterativeSolver):
 
     name = "DIP"
     parameters = {"n_iter": [1000], "channels": [32], "layers": [6], "lr": [0.01]}
+    test_config = {"n_iter": 5}
     requires_grad = True
     decay = 0.05
     in_size = (4, 4)

@@ -69,18 +69,18 @@ def get_objective():
 
 @pytest.fixture(scope="session")
 def get_iterates():
-    """get_iterates(solver, batch, **parameters): all that it yields for one batch."""
+    """get_iterates(solver, batch, train, **parameters): all it yields for one batch."""
 
-    def get(name, batch, **parameters):
+    def get(name, batch, train=(), **parameters):
         (solver_class,) = BENCHMARK.check_solver_patterns([name], class_only=True)
         solver = solver_class.get_instance(**parameters)
         RunContext().set_run_context("objective", "dataset", solver, 0, 0)
         skipped, reason = solver.skip(
-            train=[], test=[batch], dataset="none", problem="none", device="cpu"
+            train=train, test=[batch], dataset="none", problem="none", device="cpu"
         )
         assert not skipped, reason
         solver.pre_run_hook(None)
-        with torch.inference_mode():
+        with torch.inference_mode(not solver.requires_grad):
             return list(solver.iterate(batch.y, batch.physics))
 
     return get

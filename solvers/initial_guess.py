@@ -1,0 +1,15 @@
+from benchmark_utils.data_fit import data_fit
+from benchmark_utils.solver import IterativeSolver
+
+
+class Solver(IterativeSolver):
+    """What the iterative solvers start from: no prior, but no hole either.
+
+    Missing pixels are the Gaussian mean of those around; other operators have their
+    regularised pseudo-inverse.
+    """
+
+    name = "Initial guess"
+
+    def iterate(self, y, physics):
+        yield data_fit(physics, y).initial_guess()
