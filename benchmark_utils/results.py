@@ -12,6 +12,10 @@ SCORES = [
     "data_fit",
     "psnr_range",
     "psnr_kernel",
+    "recovery",
+    "recovery_oracle",
+    "kernel_norm",
+    "cost",
     "fit_time",
     "n_network_calls",
 ]

@@ -2,8 +2,9 @@
 
     python tools/build_readme.py
 
-A table stands between <!-- table NAME SCORE --> and <!-- end -->; the figures are in
-docs/.
+A table stands between <!-- table NAME SCORE --> and <!-- end -->: solvers in rows and
+problems in columns, or <!-- table NAME SCORE COLUMNS ROWS --> for other parameters of
+the datasets. The figures are in docs/.
 """
 
 import re
@@ -32,32 +33,43 @@ def read(name):
     return pd.read_parquet(ROOT / "results" / f"{name}.parquet")
 
 
-def markdown_table(results, score):
-    """Solvers in rows, best mean first; problems in columns, their best in bold."""
-    table = results.pivot(index="solver_name", columns="problem", values=score)
-    table = table.reindex(columns=results["problem"].unique())
+def markdown_table(results, score, columns="problem", rows="solver_name"):
+    """One row per solver, best mean first; the best of each column in bold."""
+    table = results.pivot(index=rows, columns=columns, values=score)
+    table = table.reindex(columns=results[columns].unique())
     table = table.dropna(axis="columns", how="all")
-    table = table.loc[table.mean(axis="columns").sort_values(ascending=False).index]
+    if rows == "solver_name":
+        means = table.mean(axis="columns")
+        table = table.loc[means.sort_values(ascending=False).index]
     best = table.max()
-    lines = [f"| | {' | '.join(table.columns)} |", "|---" * (table.shape[1] + 1) + "|"]
-    for solver, row in table.iterrows():
+    corner = "|" if rows == "solver_name" else f"| {rows}"
+    names = [label(name, columns) for name in table.columns]
+    lines = [f"{corner} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for name, row in table.iterrows():
         cells = [
-            f"**{value:.2f}**" if value == best[problem] else f"{value:.2f}"
-            for problem, value in row.items()
+            f"**{value:.2f}**" if value == best[column] else f"{value:.2f}"
+            for column, value in row.items()
         ]
-        lines.append(f"| {solver} | {' | '.join(cells)} |")
+        lines.append(f"| {label(name)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def label(value, parameter="problem"):
+    """A name as it is, or the value of a parameter: m = 40."""
+    if isinstance(value, str):
+        return value
+    return f"{value:g}" if parameter == "problem" else f"{parameter} = {value:g}"
 
 
 def fill(text):
     """The README's text with its tables up to date."""
 
     def rebuilt(match):
-        name, score = match["name"], match["score"]
-        table = markdown_table(read(name), score)
-        return f"<!-- table {name} {score} -->\n{table}\n<!-- end -->"
+        name, *options = match["options"].split()
+        table = markdown_table(read(name), *options)
+        return f"<!-- table {match['options']} -->\n{table}\n<!-- end -->"
 
-    block = r"<!-- table (?P<name>\S+) (?P<score>\S+) -->\n.*?<!-- end -->"
+    block = r"<!-- table (?P<options>[^>]+) -->\n.*?<!-- end -->"
     return re.sub(block, rebuilt, text, flags=re.DOTALL)
 
 

@@ -39,7 +39,11 @@ def slim(df, with_pictures=True):
     """The rows to keep of a benchopt DataFrame."""
     rows = last_rows(df).drop_duplicates(KEYS).set_index(KEYS)
     table = final_scores(df).set_index(KEYS)
-    table["problem"] = rows["p_dataset_problem"]
+    parameters = rows.filter(like="p_dataset_")
+    for column in parameters:
+        # What differs between the datasets, to make tables of.
+        if column == "p_dataset_problem" or parameters[column].nunique() > 1:
+            table[column.removeprefix("p_dataset_")] = parameters[column]
     table["version"] = rows["p_obj_version"]
     for key, row in rows.iterrows() if with_pictures else ():
         pictures = row["final_results"]
