@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ REFERENCE_NOISE = 0.01
 OPTIONS = {
     "degradation": ("own", "measurement", "none"),
     "init": ("initial_guess", "adjoint"),
+    "output": ("data", "prior"),
 }
 
 
@@ -34,7 +36,8 @@ class Solver(IterativeSolver):
     gamma : one weight for all priors, or one each: 0.5 or "0.5+0.2+0.3".
     noise_start, noise : the noise that each D adds goes from one to the other in the
         first half of the iterations, on a logarithmic scale, then stays; lambda_k is
-        lambda_ (noise_k / noise)^2, as in PnP-HQS.
+        lambda_ (noise_{k+1} / noise)^2: the data term is as firm as the noise that the
+        next D adds allows, as in PnP-HQS.
     sigma_factor : R is told this many times the noise that D adds, since x_k has errors
         of its own. Networks that are not told a noise level ignore it.
     strength : how much of the ranges of the D_n is used, from the mild end (blur width,
@@ -43,8 +46,11 @@ class Solver(IterativeSolver):
         D = A, where y has the size of x; "none", D = identity: with gamma = 1,
         plug-and-play.
     shifts : T_n(x) is computed on x shifted by up to 10% of its sides (circularly).
-    average : the iterates of the second half are replaced by their running mean.
+    average : the iterates of the second half are replaced by their running mean; only
+        what is shown is, with output = "prior".
     init : "initial_guess" (regularised pseudo-inverse) or "adjoint" (A^T y).
+    output : "data", x_k, which ends with the data term; or "prior", the point where its
+        proximal operator is taken, which ends with the networks, as in PnP-HQS.
 
     The authors' setting: noise_start = noise, sigma_factor = 1, gamma = 1 / number of
     priors, lambda_ = 20 to 100, 60 iterations (30 with several priors), shifts except
@@ -67,6 +73,7 @@ class Solver(IterativeSolver):
         "shifts": [False],
         "average": [True],
         "init": ["initial_guess"],
+        "output": ["data"],
     }
     search_space = {
         "gamma": Range(0.2, 1.6, default=1.2, shared_by="priors"),
@@ -119,21 +126,26 @@ class Solver(IterativeSolver):
         fit = data_fit(physics, y)
         x = fit.A_adjoint(y) if self.init == "adjoint" else fit.initial_guess()
         weight = self.lambda_ * (REFERENCE_NOISE / noise_level(physics)) ** 2
+        shown = x
         n_averaged = self.n_iter // 2
         first_averaged = self.n_iter - n_averaged
         levels = np.geomspace(self.noise_start, self.noise, first_averaged).tolist()
-        for k, noise in enumerate(levels + n_averaged * [self.noise]):
+        levels += (n_averaged + 1) * [self.noise]
+        for k, (noise, next_noise) in enumerate(pairwise(levels)):
             shift = self.draw_shift(x) if self.shifts else (0, 0)
             u = x
             for gamma, T in zip(self.gammas, self.models):
                 if gamma != 0:
                     D = self.degradation_of(T, noise, physics)
                     u = u - gamma * (x - self.restored(T, D, x, shift))
-            new = fit.prox(u, weight * (noise / self.noise) ** 2)
-            if self.average and k > first_averaged:
-                new = x + (new - x) / (k - first_averaged + 1)
-            x = new
-            yield x
+            new = fit.prox(u, weight * (next_noise / self.noise) ** 2)
+            averaged = self.average and k > first_averaged
+            share = 1 / (k - first_averaged + 1) if averaged else 1
+            if self.output == "data":
+                x = shown = x.lerp(new, share)
+            else:
+                x, shown = new, shown.lerp(u, share)
+            yield shown
 
     def restored(self, T, D, x, shift):
         """R(D(x)), both on the shifted image."""
