@@ -22,6 +22,8 @@ from benchmark_utils.degradations import (
     Noise,
     adjoint,
 )
+from benchmark_utils.images import center_crop, load_images
+from benchmark_utils.metrics import psnr
 from benchmark_utils.problems import make_physics
 from benchmark_utils.restoration import RestorationModel
 from benchmark_utils.tuned import Range
@@ -720,6 +722,27 @@ def test_drp_with_enough_steps_minimises_its_criterion(network):
     target = H.mT @ H @ s + 0.3 * batch.y.flatten(1).mT
     expected = torch.linalg.solve(system, target).mT.reshape(second.shape)
     torch.testing.assert_close(second.double(), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "problem, gain",
+    [
+        ("gaussian_deblurring", 0.5),
+        ("motion_deblurring", 1.5),
+        ("sr4", 0.3),
+        ("inpainting", 1.0),
+    ],
+)
+def test_drp_improves_photographs_to_its_last_iteration(problem, gain):
+    photographs = load_images("natural-train").values()
+    x = torch.stack([center_crop(image, 96) for image in photographs])
+    generator = torch.Generator().manual_seed(0)
+    physics = make_physics(problem, tuple(x.shape[1:]), generator, len(x))
+    batch = Batch(y=physics(x), physics=physics)
+    means = [psnr(x_k, x).mean() for x_k in solve("DRP", batch)]
+    start = psnr(data_fit(physics, batch.y).initial_guess(), x).mean()
+    assert means[-1] > start + gain
+    assert means[-1] > max(means) - 0.1
 
 
 @pytest.mark.parametrize("problem", INVERSE_PROBLEMS)
