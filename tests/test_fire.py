@@ -288,10 +288,30 @@ def test_the_noise_and_the_weight_of_the_data_decrease_together(factor, recorded
     iterates = solve("FiRe-HQS", batch, **options)
     assert told_levels(given) == pytest.approx([factor * level for level in LEVELS])
     fit = data_fit(batch.physics, batch.y)
-    for ours, degraded, level in zip(iterates, given, LEVELS):
+    # The data term precedes the next D, and goes with its noise.
+    for ours, degraded, level in zip(iterates, given, [*LEVELS[1:], LEVELS[-1]]):
         weight = PLAIN["lambda_"] * (level / 0.05) ** 2
         expected = fit.prox(circular_mean(degraded, None), weight)
         torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
+
+
+def test_the_output_of_the_prior_is_where_the_data_term_is_taken(network):
+    batch = make_batch("gaussian_deblurring")
+    network("sr2", circular_mean)
+    data = solve("FiRe-HQS", batch, **PLAIN, n_iter=5)
+    prior = solve("FiRe-HQS", batch, **PLAIN, n_iter=5, output="prior")
+    fit = data_fit(batch.physics, batch.y)
+    for x, u in zip(data, prior):
+        torch.testing.assert_close(fit.prox(u, PLAIN["lambda_"]), x)
+
+
+def test_the_output_of_the_prior_is_averaged_apart(network):
+    batch = make_batch("gaussian_deblurring")
+    network("sr2", circular_mean)
+    options = PLAIN | {"n_iter": 6, "output": "prior"}
+    alone = solve("FiRe-HQS", batch, **options)
+    *_, averaged = solve("FiRe-HQS", batch, **options | {"average": True})
+    torch.testing.assert_close(averaged, torch.stack(alone[3:]).mean(0))
 
 
 @pytest.mark.parametrize("level", [0.005, 0.01, 0.1])
