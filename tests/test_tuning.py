@@ -41,6 +41,20 @@ def test_tuning_is_reproducible_and_beats_the_default_value():
     assert entry["data"] == ["train0", "train1"]
 
 
+def test_methods_that_learn_are_scored_on_images_they_have_not_seen():
+    benchmark = Benchmark(ROOT)
+    [(dataset_class, _)] = benchmark.check_dataset_patterns(["simulated"])
+    [(solver_class, _)] = benchmark.check_solver_patterns(["CDL supervised"])
+    dataset = dataset_class.get_instance(problem="inpainting")
+    options = {"n_steps": 3, "n_atoms": 4, "atom_size": 4, "n_iter": 10}
+    _, entry = tune.tune(solver_class, options, dataset, trials=2)
+    assert entry["data"] == ["train1"]
+    learned_from = [
+        name for batch in dataset.get_data()["train"] for name in batch.names
+    ]
+    assert learned_from == ["train0"]
+
+
 def test_tuned_values_are_used_by_default_and_explicit_ones_override(tuned_file):
     entry = {"parameters": {"reg": 0.123}, "score": 1.0}
     tune.save("simulated", "denoising", "TV", entry)
