@@ -10,6 +10,7 @@ from benchopt.results import read_results
 from benchopt.runner import run_benchmark
 from benchopt.utils.run_context import RunContext
 from hypothesis import Phase, settings
+from sklearn.linear_model import Lasso
 
 torch.set_num_threads(1)
 settings.register_profile(
@@ -25,6 +26,18 @@ settings.load_profile("benchmark")
 ROOT = Path(__file__).resolve().parents[1]
 # Also makes benchmark_utils importable, as it is during a run.
 BENCHMARK = Benchmark(ROOT, no_cache=True)
+
+
+def lasso_by_scikit_learn(y, M, lam, nonnegative=False):
+    """The codes that minimise 1/2 ||y - M z||^2 + lam ||z||_1, in float64."""
+    model = Lasso(
+        lam / len(y),
+        fit_intercept=False,
+        positive=nonnegative,
+        tol=1e-14,
+        max_iter=10**6,
+    )
+    return torch.from_numpy(model.fit(M.numpy(), y.numpy()).coef_)
 
 
 @pytest.fixture(scope="session", autouse=True)

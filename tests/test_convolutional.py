@@ -3,9 +3,9 @@
 import deepinv as dinv
 import pytest
 import torch
+from conftest import lasso_by_scikit_learn
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.linear_model import Lasso
 from torch.nn import functional as F
 
 from benchmark_utils import convolutional
@@ -37,17 +37,6 @@ def randn(*shape, seed=0):
 def last(iterates):
     *_, state = iterates
     return state
-
-
-def lasso_by_scikit_learn(y, M, lam, nonnegative=False):
-    model = Lasso(
-        lam / len(y),
-        fit_intercept=False,
-        positive=nonnegative,
-        tol=1e-14,
-        max_iter=10**6,
-    )
-    return torch.from_numpy(model.fit(M.numpy(), y.numpy()).coef_)
 
 
 # Sparse coding

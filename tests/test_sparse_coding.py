@@ -4,9 +4,9 @@ import warnings
 
 import pytest
 import torch
+from conftest import lasso_by_scikit_learn
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.linear_model import Lasso
 
 from benchmark_utils.sparse_coding import (
     GramLasso,
@@ -60,17 +60,6 @@ def data(kind, seed=0):
     D, A = dictionary(seed=seed + 1), operator(kind, seed + 2)
     codes = randn(B, K, seed=seed) * (randn(B, K, seed=seed + 3) > 0.8)
     return measure(A, codes @ D.T + 0.05 * randn(B, N, seed=seed + 4)), D, A
-
-
-def lasso_by_scikit_learn(y, M, lam, nonnegative=False):
-    model = Lasso(
-        lam / len(y),
-        fit_intercept=False,
-        positive=nonnegative,
-        tol=1e-14,
-        max_iter=10**6,
-    )
-    return torch.from_numpy(model.fit(M.numpy(), y.numpy()).coef_)
 
 
 def cost(y, M, lam, z):
