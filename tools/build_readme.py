@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 from benchmark_utils.pictures import decode, picture_psnr  # noqa: E402
 
 README = ROOT / "README.md"
+MAX_SOLVERS = 7
 # figure: the results that it shows
 FIGURES = {"reconstructions": "natural", "fire": "fire_set3c"}
 
@@ -74,8 +75,9 @@ def fill(text):
 
 
 def draw(results, path):
-    """One row per problem: truth, measurement, and what each solver makes of it."""
-    solvers = list(results["solver_name"].unique())
+    """One row per problem: truth, measurement, and what the best solvers make of it."""
+    best = results.groupby("solver_name")["psnr"].mean().nlargest(MAX_SOLVERS).index
+    solvers = [name for name in results["solver_name"].unique() if name in best]
     groups = list(results.groupby("problem", sort=False))
     columns = 2 + len(solvers)
     figure, axes = plt.subplots(
