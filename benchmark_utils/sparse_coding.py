@@ -15,6 +15,7 @@ convolutional dictionaries: benchmark_utils/convolutional.py.
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from functools import cached_property
 from itertools import islice
 from math import isfinite
@@ -29,7 +30,7 @@ GAP_PERIOD = 10
 # What FISTA needs to know of the data term
 
 
-class Lasso:
+class Lasso(ABC):
     """1/2 ||y - M z||^2 for a batch of signals. Subclasses say what M is.
 
     Attributes
@@ -41,9 +42,9 @@ class Lasso:
     code_shape : tuple (B, ...)
     """
 
+    @abstractmethod
     def correlation(self, z, out=None):
         """M^T (y - M z), minus the gradient: the shape of z. In ``out``, if given."""
-        raise NotImplementedError
 
     @cached_property
     def correlation_at_zero(self):
