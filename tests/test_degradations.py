@@ -29,6 +29,7 @@ from benchmark_utils.degradations import (
     OneOf,
     RandomMask,
     adjoint,
+    downscaling_matrix,
 )
 from benchmark_utils.images import center_crop, load_images
 from benchmark_utils.inpainting import RADIUS, fill_holes
@@ -324,6 +325,15 @@ def test_the_operator_is_all_there_is_without_noise(name):
     x = random((2, 3, 41, 38))
     degraded = draw(noiseless(name), x)
     torch.testing.assert_close(degraded.operator(x), degraded.y, rtol=0, atol=0)
+
+
+def test_downscaling_has_gradients_after_a_call_without_them():
+    downscaling_matrix.cache_clear()
+    x = random((1, 3, 14, 22), dtype=torch.float64)
+    with torch.inference_mode():
+        y = Downscaling(2).downscale(x)
+    back = adjoint(Downscaling(2).downscale, x, torch.ones_like(y))
+    assert back.shape == x.shape
 
 
 def test_jpeg_has_no_operator():
