@@ -39,6 +39,9 @@ class Degraded:
         Downscaling factor.
     operator : callable or None
         The linear map that took x to y, but for the noise; None if there is none.
+    adjoint : callable or None
+        Its adjoint where it is a blur or the acquisition itself, for the networks that
+        start from A^T y.
     """
 
     y: torch.Tensor
@@ -46,6 +49,7 @@ class Degraded:
     mask: torch.Tensor | None = None
     factor: int = 1
     operator: Callable | None = None
+    adjoint: Callable | None = None
 
 
 def uniform(interval, n, generator):
@@ -88,6 +92,12 @@ class MirroredBlur:
     def flipped(self):
         """The blur of the flipped kernels: the adjoint, away from the borders."""
         return MirroredBlur(self.kernels.flip((-2, -1)))
+
+
+def blurred(x, blur, noise, generator):
+    """What ``blur`` and noise of level uniform in ``noise`` make of x."""
+    y, sigma = add_noise(blur(x), noise, generator)
+    return Degraded(y, sigma, operator=blur, adjoint=blur.flipped())
 
 
 def adjoint(operator, x, y):
@@ -157,7 +167,7 @@ class GaussianBlur(Degradation):
         profile = torch.exp(-0.5 * (t / width.clamp(min=1e-2)) ** 2)
         profile = profile / profile.sum(-1, keepdim=True)
         blur = MirroredBlur(profile.mT * profile)
-        return Degraded(*add_noise(blur(x), self.noise, generator), operator=blur)
+        return blurred(x, blur, self.noise, generator)
 
 
 @dataclass(frozen=True)
@@ -191,7 +201,7 @@ class MotionBlur(Degradation):
             for length, spread in zip(lengths, spreads)
         ]
         blur = MirroredBlur(torch.cat([k / k.sum().clamp(min=1e-6) for k in kernels]))
-        return Degraded(*add_noise(blur(x), self.noise, generator), operator=blur)
+        return blurred(x, blur, self.noise, generator)
 
 
 @dataclass(frozen=True)
@@ -361,7 +371,11 @@ class Measurement:
             mask = self.physics.mask.expand(len(x), 1, *x.shape[-2:])
             return _masked(x, mask, level, generator)
         A = self.physics.A
-        return Degraded(*add_noise(A(x), level, generator), operator=A)
+        return Degraded(
+            *add_noise(A(x), level, generator),
+            operator=A,
+            adjoint=self.physics.A_adjoint,
+        )
 
 
 # What the network of each task undoes, at the ranges it was trained on.

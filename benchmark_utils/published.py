@@ -222,9 +222,7 @@ def _fine_tuned(name):
 
         def restore(degraded, size):
             y = degraded.y
-            if hasattr(degraded.operator, "flipped"):
-                y = degraded.operator.flipped()(y)
-            return network(y)
+            return network(y if degraded.adjoint is None else degraded.adjoint(y))
 
         return restore
 

@@ -257,11 +257,13 @@ def load_restoration(
     Raises
     ------
     ValueError
-        Unknown task or family, or a network that does not take this ``degradation``
-        or these images.
+        Unknown task or family, ``strength`` out of its range, or a network that does
+        not take this ``degradation`` or these images.
     Unavailable
         The weights are not here.
     """
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength must be between 0 and 1, not {strength!r}.")
     if networks not in RESTORERS:
         raise ValueError(
             f"Unknown networks {networks!r}. They are: {', '.join(RESTORERS)}."

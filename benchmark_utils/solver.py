@@ -29,7 +29,8 @@ class IterativeSolver(ShortName, BaseSolver):
 
     What a solver defines
     ---------------------
-    name, parameters : as in benchopt. Numbers of iterations are parameters.
+    name, parameters : as in benchopt. Numbers of iterations are parameters; those that
+        are named n_* count something, 1 at least.
     search_space : dict of Range
         The hyper-parameters to tune. Their value in ``parameters`` is "tuned": the
         value of config/tuned.yml for the problem at hand, or the range's default.
@@ -103,14 +104,26 @@ class IterativeSolver(ShortName, BaseSolver):
                 "n_train at least 1?"
             )
         self._networks = []
+        self._set_hyper_parameters(dataset, problem)
+        self.setup()
+
+    def _set_hyper_parameters(self, dataset, problem):
+        """Check the numbers, and put the tuned ones in place of "tuned"."""
+        for parameter, value in self._parameters.items():
+            counts = parameter.startswith("n_") and value is not None
+            if counts and not (isinstance(value, int) and value >= 1):
+                raise ValueError(
+                    f"{parameter} must be a whole number, 1 or more, not {value!r}."
+                )
         key = solver_key(self.name, self._parameters, self.search_space)
         tuned = tuned_parameters(dataset, problem, key)
         for parameter, space in self.search_space.items():
             value = self._parameters[parameter]
             if value == "tuned":
                 value = space.value(tuned.get(parameter), self._parameters)
+            elif space.shared_by is None:
+                space.check(parameter, value)
             setattr(self, parameter, value)
-        self.setup()
 
     def load_denoiser(self, name):
         """A denoiser of the registry, on the solver's device, its calls counted."""

@@ -1,11 +1,14 @@
 """Hyper-parameters: their search space, and the values found by tools/tune.py."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import yaml
 
+# What is tuned with one prior says nothing of another.
+PRIOR_OPTIONS = ("prior", "priors")
 TUNED_FILE = Path(__file__).resolve().parents[1] / "config" / "tuned.yml"
 
 
@@ -22,12 +25,22 @@ class Range:
     shared_by : str or None
         A parameter that names several things, joined by "+": there is one value for
         each, and ``default`` is divided among them.
+    may_be_zero : bool
+        Whether 0 has a meaning, though it is never tried.
     """
 
     low: float
     high: float
     default: float
     shared_by: str | None = None
+    may_be_zero: bool = False
+
+    def check(self, name, value):
+        """Raise ``ValueError`` for a value that is not a number of the right sign."""
+        bound = "0 or more" if self.may_be_zero else "above 0"
+        number = isinstance(value, int | float) and math.isfinite(value)
+        if not number or value < 0 or (value == 0 and not self.may_be_zero):
+            raise ValueError(f"{name} must be a number {bound}, not {value!r}.")
 
     def n_values(self, parameters):
         """How many values there are to tune, for the parameters of a solver."""
@@ -66,13 +79,32 @@ def tuned_parameters(dataset, problem, key):
     """The values tuned for a solver on a problem: {} where there are none.
 
     Where nothing was tuned for this dataset, the values of the first one that was are
-    borrowed; likewise for the options of a solver (another denoiser, say).
+    borrowed; where nothing was for these options (another denoiser, say), those of the
+    solver that shares most of them, with the same prior.
     """
     tuned = read_tuned()
-    name = key.split("[")[0]
+    name, options = parse_key(key)
     for source in [dataset, *tuned]:
-        solvers = tuned.get(source, {}).get(problem, {})
-        for candidate in [key, *solvers]:
-            if candidate in solvers and candidate.split("[")[0] == name:
-                return solvers[candidate]["parameters"]
+        nearest, most_shared = {}, -1
+        for candidate, entry in tuned.get(source, {}).get(problem, {}).items():
+            its_name, its_options = parse_key(candidate)
+            shared = len(options & its_options)
+            if (
+                its_name == name
+                and prior_of(its_options) == prior_of(options)
+                and shared > most_shared
+            ):
+                nearest, most_shared = entry["parameters"], shared
+        if nearest:
+            return nearest
     return {}
+
+
+def parse_key(key):
+    """The name and the set of "option=value" of a key of tuned.yml."""
+    name, _, options = key.removesuffix("]").partition("[")
+    return name, set(options.split(",")) if options else set()
+
+
+def prior_of(options):
+    return {option for option in options if option.split("=")[0] in PRIOR_OPTIONS}

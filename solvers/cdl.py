@@ -48,8 +48,6 @@ class Solver(IterativeSolver):
     def setup(self):
         if self.init not in RATES:
             raise ValueError(f"init must be patches or random, not {self.init!r}.")
-        if self.n_steps < 1:
-            raise ValueError(f"n_steps must be 1 or more, not {self.n_steps!r}.")
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)

@@ -37,10 +37,6 @@ class Solver(IterativeSolver):
     search_space = {"reg": Range(0.02, 10.0, default=0.3)}
     LEARNING_LAM = 0.1
 
-    def setup(self):
-        if self.n_steps < 1:
-            raise ValueError(f"n_steps must be 1 or more, not {self.n_steps!r}.")
-
     def fit(self, train):
         images = [
             x - low_frequencies(x, self.low)

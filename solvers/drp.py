@@ -37,8 +37,8 @@ class Solver(IterativeSolver):
     }
     search_space = {
         "tau": Range(0.03, 1.0, default=0.3),
-        "lambda_": Range(0.1, 1000.0, default=20.0),
-        "noise": Range(0.001, 0.1, default=0.03),
+        "lambda_": Range(0.1, 1000.0, default=20.0, may_be_zero=True),
+        "noise": Range(0.001, 0.1, default=0.03, may_be_zero=True),
     }
     requires_grad = True
 

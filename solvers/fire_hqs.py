@@ -26,16 +26,17 @@ class Solver(IterativeSolver):
 
         x_{k+1} = prox_{lambda_k f}(x_k - sum_n gamma_n (x_k - T_n(x_k))),
 
-    f(x) = 1/2 ||A x - y||^2. Where the T_n are orthogonal projections and lambda_k is
-    constant, it converges to a minimiser of lambda f + sum_n gamma_n/2 ||x - T_n x||^2.
+    f(x) = 1/2 ||A x - y||^2. Where the T_n are orthogonal projections, lambda_k is
+    constant and the gamma_n sum to less than 2, it converges to a minimiser of
+    lambda f + sum_n gamma_n/2 ||x - T_n x||^2.
 
     lambda_ : weight of f for measurements with noise 0.01, the authors' only level; it
         is divided by the square of the noise level, as f is in a likelihood.
     priors : tasks joined by "+", "denoiser+deblur+sr2" (benchmark_utils/degradations).
     networks : "compact" (this repository's) or "published".
     gamma : one weight for all priors, or one each: 0.5 or "0.5+0.2+0.3".
-    noise_start, noise : the noise that each D adds goes from one to the other in the
-        first half of the iterations, on a logarithmic scale, then stays; lambda_k is
+    noise_start, noise : the noise that each D adds goes from one to the other, on a
+        logarithmic scale, in the iterations that are not averaged; lambda_k is
         lambda_ (noise_{k+1} / noise)^2: the data term is as firm as the noise that the
         next D adds allows, as in PnP-HQS.
     sigma_factor : R is told this many times the noise that D adds, since x_k has errors
@@ -46,13 +47,15 @@ class Solver(IterativeSolver):
         D = A, where y has the size of x; "none", D = identity: with gamma = 1,
         plug-and-play.
     shifts : T_n(x) is computed on x shifted by up to 10% of its sides (circularly).
-    average : the iterates of the second half are replaced by their running mean; only
-        what is shown is, with output = "prior".
+    average : the noise of D stays what it is in the second half of the iterations, and
+        they are replaced by their running mean; only what is shown is, with
+        output = "prior".
     init : "initial_guess" (regularised pseudo-inverse) or "adjoint" (A^T y).
     output : "data", x_k, which ends with the data term; or "prior", the point where its
         proximal operator is taken, which ends with the networks, as in PnP-HQS.
 
-    The authors' setting: noise_start = noise, sigma_factor = 1, gamma = 1 / number of
+    The authors' setting: noise_start = noise (0.05; uniform in [0, 0.1] with SCUNet,
+    which is not possible here), sigma_factor = 1, strength = 1, gamma = 1 / number of
     priors, lambda_ = 20 to 100, 60 iterations (30 with several priors), shifts except
     with SR and inpainting networks, average except with a denoiser, init = "adjoint"
     for blurs.
@@ -76,8 +79,8 @@ class Solver(IterativeSolver):
         "output": ["data"],
     }
     search_space = {
-        "gamma": Range(0.2, 1.6, default=1.2, shared_by="priors"),
-        "lambda_": Range(2.0, 100.0, default=12.0),
+        "gamma": Range(0.2, 1.6, 1.2, shared_by="priors", may_be_zero=True),
+        "lambda_": Range(2.0, 100.0, default=12.0, may_be_zero=True),
         "noise_start": Range(0.05, 0.3, default=0.15),
         "noise": Range(0.004, 0.06, default=0.012),
         "sigma_factor": Range(1.0, 4.0, default=2.0),
@@ -97,6 +100,8 @@ class Solver(IterativeSolver):
             for task in tasks
         ]
         self.gammas = numbers(self.gamma, len(tasks))
+        for gamma in self.gammas:
+            self.search_space["gamma"].check("gamma", gamma)
 
     def check_options(self):
         for option, known in OPTIONS.items():
@@ -105,8 +110,6 @@ class Solver(IterativeSolver):
                     f"{option} must be one of {', '.join(known)}, not "
                     f"{getattr(self, option)!r}."
                 )
-        if self.noise <= 0 or self.noise_start <= 0:
-            raise ValueError("noise and noise_start must be above 0: 0.001, say.")
         if self.shifts and self.degradation == "measurement":
             raise ValueError("D = A does not shift with the image: set shifts=False.")
         if self.degradation == "measurement":
@@ -127,10 +130,10 @@ class Solver(IterativeSolver):
         x = fit.A_adjoint(y) if self.init == "adjoint" else fit.initial_guess()
         weight = self.lambda_ * (REFERENCE_NOISE / noise_level(physics)) ** 2
         shown = x
-        n_averaged = self.n_iter // 2
+        n_averaged = self.n_iter // 2 if self.average else 0
         first_averaged = self.n_iter - n_averaged
         levels = np.geomspace(self.noise_start, self.noise, first_averaged).tolist()
-        levels += (n_averaged + 1) * [self.noise]
+        levels += (n_averaged + 1) * [self.noise]  # One more for the last data term.
         for k, (noise, next_noise) in enumerate(pairwise(levels)):
             shift = self.draw_shift(x) if self.shifts else (0, 0)
             u = x
@@ -172,7 +175,12 @@ class Solver(IterativeSolver):
 def numbers(value, n):
     """``n`` numbers from one for all, a list, or text: 0.5, [0.5, 0.2], "0.5+0.2"."""
     if isinstance(value, str):
-        value = [float(v) for v in value.split("+")]
+        try:
+            value = [float(v) for v in value.split("+")]
+        except ValueError:
+            raise ValueError(
+                f"gamma must be numbers, as 0.5 or 0.5+0.2, not {value!r}."
+            ) from None
     values = list(value) if isinstance(value, list | tuple) else [value] * n
     if len(values) != n:
         raise ValueError(f"{n} priors need {n} values of gamma, not {len(values)}.")

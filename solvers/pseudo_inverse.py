@@ -12,7 +12,7 @@ class Solver(IterativeSolver):
 
     name = "Pseudo-inverse"
     parameters = {"reg": ["tuned"]}
-    search_space = {"reg": Range(1e-5, 1.0, default=1e-3)}
+    search_space = {"reg": Range(1e-5, 1.0, default=1e-3, may_be_zero=True)}
 
     def iterate(self, y, physics):
         yield data_fit(physics, y).pseudo_inverse(self.reg)

@@ -23,8 +23,8 @@ class Solver(IterativeSolver):
         "n_iter": [30],
     }
     search_space = {
-        "lambda_": Range(1.0, 1000.0, default=50.0),
-        "noise": Range(0.003, 0.15, default=0.03),
+        "lambda_": Range(1.0, 1000.0, default=50.0, may_be_zero=True),
+        "noise": Range(0.003, 0.15, default=0.03, may_be_zero=True),
     }
     always_shown = ("prior",)
 

@@ -26,8 +26,8 @@ class Solver(IterativeSolver):
         "noise": ["tuned"],
     }
     search_space = {
-        "reg": Range(0.003, 1.0, default=0.1),
-        "noise": Range(0.003, 0.1, default=0.03),
+        "reg": Range(0.003, 1.0, default=0.1, may_be_zero=True),
+        "noise": Range(0.003, 0.1, default=0.03, may_be_zero=True),
     }
     always_shown = ("prior",)
     requires_grad = True

@@ -30,7 +30,7 @@ class Solver(IterativeSolver):
     search_space = {
         "sigma_start": Range(0.02, 0.2, default=0.1),
         "sigma_end": Range(0.003, 0.1, default=0.02),
-        "reg": Range(0.003, 1.0, default=0.1),
+        "reg": Range(0.003, 1.0, default=0.1, may_be_zero=True),
     }
 
     def setup(self):

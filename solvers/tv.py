@@ -15,7 +15,7 @@ class Solver(IterativeSolver):
 
     name = "TV"
     parameters = {"reg": ["tuned"], "n_iter": [200], "step": [0.02]}
-    search_space = {"reg": Range(0.003, 3.0, default=0.2)}
+    search_space = {"reg": Range(0.003, 3.0, default=0.2, may_be_zero=True)}
     relaxation = 1.9
 
     def iterate(self, y, physics):

@@ -25,7 +25,7 @@ class Solver(IterativeSolver):
         "levels": [4],
         "translation_invariant": [True],
     }
-    search_space = {"reg": Range(0.003, 10.0, default=0.5)}
+    search_space = {"reg": Range(0.003, 10.0, default=0.5, may_be_zero=True)}
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)

@@ -146,17 +146,16 @@ def assert_same(actual, expected, atol=1e-5):
 @pytest.mark.parametrize("problem", INVERSE_PROBLEMS)
 def test_a_denoiser_without_degradation_is_plug_and_play(problem, monkeypatch):
     batch = make_batch(problem)
-    sigma, lambda_ = PLAIN["noise"], PLAIN["lambda_"]
-    # PnP-HQS weighs the data by sigma^2 / (reg noise^2), here lambda_.
-    reg = sigma**2 / (lambda_ * 0.01**2)
-    schedule = {"sigma_start": sigma, "sigma_end": sigma, "reg": reg}
-    hqs = solve("PnP-HQS", batch, n_iter=4, **schedule)
-    # PnP-HQS starts by the prox, and yields what the denoiser makes of it.
+    # PnP-HQS weighs the data by sigma_k^2 / (reg noise^2): lambda_ at the last sigma.
+    sigmas = {"sigma_start": 0.2, "sigma_end": 0.05}
+    hqs = solve("PnP-HQS", batch, n_iter=4, reg=0.5, **sigmas)
+    levels = {"noise_start": 0.2, "noise": 0.05, "lambda_": 0.05**2 / (0.5 * 0.01**2)}
+    # PnP-HQS starts by the prox.
     fit = data_fit(batch.physics, batch.y)
-    start = fit.prox(fit.initial_guess(), lambda_)
+    start = fit.prox(fit.initial_guess(), 0.2**2 / (0.5 * 0.01**2))
     monkeypatch.setattr(type(fit), "initial_guess", lambda self: start)
-    fire = solve("FiRe-HQS", batch, priors="denoiser", n_iter=4, **PLAIN)
-    assert_same(fire, [fit.prox(u, lambda_) for u in hqs])
+    options = PLAIN | levels | {"priors": "denoiser", "output": "prior"}
+    assert_same(solve("FiRe-HQS", batch, n_iter=4, **options), hqs)
     assert (hqs[0] - start).abs().max() > 0.01
 
 
@@ -270,9 +269,8 @@ def test_with_downscaling_the_fixed_points_are_what_the_small_images_say(network
     torch.testing.assert_close(x, expected, rtol=0, atol=1e-5)
 
 
-# The noise goes from 0.2 to 0.05 in the first three of six iterations.
-SCHEDULE = {"noise_start": 0.2, "noise": 0.05, "n_iter": 6}
-LEVELS = [0.2, 0.1, 0.05, 0.05, 0.05, 0.05]
+SCHEDULE = {"noise_start": 0.2, "noise": 0.05, "n_iter": 3}
+LEVELS = [0.2, 0.1, 0.05]
 
 
 def told_levels(given):
@@ -293,6 +291,13 @@ def test_the_noise_and_the_weight_of_the_data_decrease_together(factor, recorded
         weight = PLAIN["lambda_"] * (level / 0.05) ** 2
         expected = fit.prox(circular_mean(degraded, None), weight)
         torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
+
+
+def test_the_noise_stays_where_the_iterates_are_averaged(recorded):
+    given = recorded("sr2", circular_mean)
+    options = PLAIN | SCHEDULE | {"n_iter": 6, "average": True}
+    solve("FiRe-HQS", make_batch("sr4"), **options)
+    assert told_levels(given) == pytest.approx([*LEVELS, 0.05, 0.05, 0.05])
 
 
 def test_the_output_of_the_prior_is_where_the_data_term_is_taken(network):
@@ -892,23 +897,20 @@ def test_weights_tuned_for_another_number_of_priors_are_not_used(other):
 
 
 @pytest.mark.parametrize(
-    "priors, expected",
+    "priors, gammas, lambda_",
     [
-        ("denoiser+sr2", [0.7, 0.4]),
-        ("denoiser", None),
-        ("denoiser+sr2+denoiser", None),
+        ("denoiser+sr2", [0.7, 0.4], 33.0),
+        ("denoiser", [1.2], 12.0),
+        ("denoiser+sr2+denoiser", [0.4, 0.4, 0.4], 12.0),
     ],
 )
-def test_tuned_weights_are_used_by_as_many_priors(priors, expected, tuned_file):
+def test_tuned_values_are_used_by_the_same_priors(priors, gammas, lambda_, tuned_file):
     entry = {"parameters": {"gamma": [0.7, 0.4], "lambda_": 33.0}, "score": 1.0}
     tune.save("none", "none", "FiRe-HQS[priors=denoiser+sr2]", entry)
     solver, reason = instance("FiRe-HQS", make_batch("denoising"), priors=priors)
     assert reason is None
-    if expected is None:
-        default, n = solver.search_space["gamma"].default, len(solver.models)
-        expected = [round(default / n, 4)] * n
-    assert solver.gammas == pytest.approx(expected)
-    assert solver.lambda_ == 33.0
+    assert solver.gammas == pytest.approx(gammas)
+    assert solver.lambda_ == lambda_
 
 
 def test_tuning_looks_for_one_weight_per_prior(tuned_file):

@@ -58,11 +58,11 @@ def test_any_size_goes_in_and_comes_out(network, height, width, n_images):
     assert restored.isfinite().all()
 
 
-def test_padding_does_not_change_sizes_that_need_none(network):
-    x = random((1, 3, 32, 40))
-    cropped = network(x, 0.1)
-    torch.testing.assert_close(network(x.contiguous(), 0.1), cropped)
-    assert not torch.equal(cropped, x)
+def test_sides_that_are_not_multiples_are_extended_by_their_border(network):
+    x = random((1, 3, 33, 43))
+    padded = torch.nn.functional.pad(x, (0, 5, 0, 7), mode="replicate")
+    expected = network(padded, 0.1)[..., :33, :43]
+    torch.testing.assert_close(network(x, 0.1), expected)
 
 
 def test_images_of_a_batch_do_not_mix(network):

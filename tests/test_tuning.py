@@ -82,6 +82,24 @@ def test_what_was_not_tuned_borrows_the_nearest_values(tuned_file):
     assert tuned.tuned_parameters("bsd", "sr4", "PnP-HQS") == {}
 
 
+def test_options_that_were_not_tuned_borrow_from_the_same_prior(tuned_file):
+    keys = [
+        "FiRe[average=True,networks=compact,priors=deblur]",
+        "FiRe[average=True,networks=compact,priors=sr2]",
+        "FiRe[average=False,networks=compact,priors=sr2]",
+    ]
+    for value, key in enumerate(keys):
+        tune.save("bsd", "sr4", key, {"parameters": {"lambda_": value}})
+
+    def borrowed(key):
+        return tuned.tuned_parameters("bsd", "sr4", key)
+
+    published = "FiRe[average={},networks=published,priors=sr2]"
+    assert borrowed(published.format(True)) == {"lambda_": 1}
+    assert borrowed(published.format(False)) == {"lambda_": 2}
+    assert borrowed("FiRe[average=True,networks=compact,priors=deblur+sr2]") == {}
+
+
 def test_saving_keeps_the_entries_of_others(tuned_file):
     for key in ("A", "B"):
         tune.save("data", "sr4", key, {"parameters": {}, "score": 0.0})
