@@ -46,6 +46,9 @@ from benchmark_utils.version import fingerprint
 # Pictures kept for the dashboard, from the first test images.
 N_PICTURES = 2
 
+# PSNR (dB) below which a solver diverged: errors ten times the range of the images.
+DIVERGED = -20.0
+
 # The cost that dictionaries are compared by.
 LAM, N_COST = 0.1, 200
 
@@ -159,7 +162,8 @@ class Objective(ShortName, BaseObjective):
         Returns
         -------
         dict of float, with anomaly_* for the priors asked for. ``diverged`` is 1 where
-        x_hat has NaN, infinite or huge values; the other scores are NaN then.
+        an image has NaN or infinite values, or a PSNR below DIVERGED; the PSNR is NaN
+        then, and the costly metrics are left out.
         """
         triples = list(zip(self.fits, x_hat, (b.x for b in self.test), strict=True))
         for _, ours, truth in triples:
@@ -171,8 +175,8 @@ class Objective(ShortName, BaseObjective):
                 )
         psnr = torch.cat([self._psnr(ours, x) for _, ours, x in triples])
         fit_error = [metrics.data_fit_error(fit, ours) for fit, ours, _ in triples]
-        # Finite values can be too large to be squared.
-        diverged = bool(psnr.isnan().any() or (psnr == -torch.inf).any())
+        psnr = psnr.where(psnr > DIVERGED, torch.nan)
+        diverged = bool(psnr.isnan().any())
         scores = {
             "psnr": psnr.mean(),
             "psnr_std": psnr.std(correction=0),

@@ -12,6 +12,7 @@ SCORES = [
     "data_fit",
     "psnr_range",
     "psnr_kernel",
+    "diverged",
     "recovery",
     "recovery_oracle",
     "kernel_norm",
@@ -19,6 +20,7 @@ SCORES = [
     "fit_time",
     "n_network_calls",
 ]
+ANOMALY = "objective_anomaly_"
 KEYS = ["dataset_name", "solver_name"]
 
 
@@ -85,7 +87,8 @@ def final_scores(df, objective=None):
     DataFrame: dataset_name, solver_name, the scores that were measured, time (s).
     """
     rows = last_rows(df, objective)
-    scores = rows.filter([f"objective_{score}" for score in SCORES])
+    asked_for = [column for column in rows if column.startswith(ANOMALY)]
+    scores = rows[[*rows.filter([f"objective_{s}" for s in SCORES]), *asked_for]]
     scores.columns = scores.columns.str.removeprefix("objective_")
     scores = rows[KEYS].join(scores).assign(time=rows["time"])
     return scores.groupby(KEYS, sort=False).agg(mean_or_nan).reset_index()

@@ -1,9 +1,9 @@
 import numpy as np
 from benchopt import BasePlot
 
-from benchmark_utils.results import last_rows, mean_or_nan, short_label
+from benchmark_utils.results import ANOMALY, last_rows, mean_or_nan, short_label
 
-PREFIX, TRUTH = "objective_anomaly_", "_truth"
+TRUTH = "_truth"
 SCALE = "Anomaly: 10 log10 of ||x - T(x)||^2 per value (dB), low where x suits prior T"
 NONE = "No scores here: run with the objective's anomaly set, to denoiser+sr2 say"
 
@@ -31,7 +31,7 @@ class Plot(BasePlot):
         tasks = self._tasks(rows)
         if not tasks:
             return []
-        scored = [f"{PREFIX}{task}" for task in tasks]
+        scored = [f"{ANOMALY}{task}" for task in tasks]
         by_solver = rows.groupby("solver_name", sort=False)
         scores = by_solver[["objective_psnr", *scored]].agg(mean_or_nan)
         # It is the same for all solvers, but those that diverged don't have it.
@@ -66,7 +66,7 @@ class Plot(BasePlot):
     def _tasks(rows):
         """The priors whose distance to the truth was scored in these rows."""
         return [
-            column.removeprefix(PREFIX).removesuffix(TRUTH)
-            for column in rows.filter(regex=f"^{PREFIX}.*{TRUTH}$")
+            column.removeprefix(ANOMALY).removesuffix(TRUTH)
+            for column in rows.filter(regex=f"^{ANOMALY}.*{TRUTH}$")
             if rows[column].notna().any()
         ]

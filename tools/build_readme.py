@@ -7,6 +7,7 @@ problems in columns, or <!-- table NAME SCORE COLUMNS ROWS --> for other paramet
 the datasets. The figures are in docs/.
 """
 
+import math
 import re
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.pictures import decode, picture_psnr  # noqa: E402
+from benchmark_utils.tuned import parse_key  # noqa: E402
 
 README = ROOT / "README.md"
 MAX_SOLVERS = 7
@@ -35,11 +37,17 @@ def read(name):
 
 
 def markdown_table(results, score, columns="problem", rows="solver_name"):
-    """One row per solver, best mean first; the best of each column in bold."""
+    """One row per solver, best mean first; the best of each column in bold.
+
+    A score that is missing is that of a solver that diverged, but for a column where
+    all are: it is left out.
+    """
+    results = results.assign(**{score: results[score].fillna(-math.inf)})
     table = results.pivot(index=rows, columns=columns, values=score)
     table = table.reindex(columns=results[columns].unique())
-    table = table.dropna(axis="columns", how="all")
+    table = table.loc[:, (table > -math.inf).any()]
     if rows == "solver_name":
+        table.index = without_common_options(table.index)
         means = table.mean(axis="columns")
         table = table.loc[means.sort_values(ascending=False).index]
     best = table.max()
@@ -47,12 +55,32 @@ def markdown_table(results, score, columns="problem", rows="solver_name"):
     names = [label(name, columns) for name in table.columns]
     lines = [f"{corner} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for name, row in table.iterrows():
-        cells = [
-            f"**{value:.2f}**" if value == best[column] else f"{value:.2f}"
-            for column, value in row.items()
-        ]
+        cells = [shown(value, value == best[column]) for column, value in row.items()]
         lines.append(f"| {label(name)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def without_common_options(names):
+    """The names of solvers without the options that all variants of one share."""
+    parsed = [parse_key(name) for name in names]
+    common = {}
+    for solver, options in parsed:
+        common[solver] = common.get(solver, options) & options
+    shown = []
+    for solver, options in parsed:
+        n_variants = sum(other == solver for other, _ in parsed)
+        kept = options - common[solver] if n_variants > 1 else options
+        shown.append(f"{solver}[{','.join(sorted(kept))}]" if kept else solver)
+    return shown
+
+
+def shown(value, is_best):
+    """A cell, empty where a solver did not run."""
+    if math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return "diverged"
+    return f"**{value:.2f}**" if is_best else f"{value:.2f}"
 
 
 def label(value, parameter="problem"):

@@ -1,8 +1,8 @@
 """Train a compact network from one line: ``python training/train.py denoiser``.
 
-The photographs are BSDS500 train and test (val is never read: BSD20 and BSD68 are
-part of it). Everything random comes from one seed, a checkpoint is written every
-few minutes, and the same command resumes where it was stopped. At the end the
+The photographs are BSDS500 train and test; this script never reads val, which BSD20
+and BSD68 are part of. Everything random comes from one seed, a checkpoint is written
+every few minutes, and the same command resumes where it was stopped. At the end the
 weights go to ``benchmark_utils/weights`` and their checksum to the list beside them.
 """
 
@@ -87,15 +87,15 @@ class MuonWithAdam:
 
 
 def lr_scale(step, recipe):
-    """Warm-up, plateau, then linear decay to zero."""
-    warm_up = min(1.0, (step + 1) / 200)
+    """Warm-up (200 steps, a tenth of short runs), plateau, linear decay to zero."""
+    warm_up = (step + 1) / min(200, 0.1 * recipe.steps)
     decay = (recipe.steps - step) / (recipe.steps * recipe.decay_share)
     return min(warm_up, decay, 1.0)
 
 
 @torch.inference_mode()
 def mean_psnr(network, recipe, images):
-    """PSNR (dB) on the centre of held-out training images, one fixed degradation."""
+    """PSNR (dB) on a corner of held-out training images, one fixed degradation."""
     generator = torch.Generator().manual_seed(1)
     psnrs = []
     for image in images:
