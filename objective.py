@@ -71,8 +71,10 @@ class Objective(ShortName, BaseObjective):
         "pip::scikit-learn",
     ]
 
-    # ``device``: where the solvers run (auto, cpu, cuda, cuda:1...). ``version`` is not
-    # to be set: it makes benchopt's cache see changes that it would otherwise miss.
+    # ``device``: where the solvers run: auto, cpu, cuda, cuda:1. On the command line,
+    # a colon needs quotes: -o "Inverse problems[device='cuda:1']".
+    # ``version`` is not to be set: it makes benchopt's cache see changes that it would
+    # otherwise miss.
     # ``anomaly``: restoration priors, joined by "+" ("denoiser+sr2"), whose distance to
     # the results and to the truth is scored; none by default, for it takes time.
     parameters = {"device": ["auto"], "anomaly": [""], "version": [fingerprint()]}
@@ -83,16 +85,42 @@ class Objective(ShortName, BaseObjective):
     def skip(self, unavailable=None, test=(), **data):
         if unavailable is not None:
             return True, unavailable
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            return True, (
-                f"device={self.device} was asked for, but torch sees no CUDA device: "
-                "install the CUDA build of torch, or leave the device on auto."
-            )
+        try:
+            self._check_device()
+        except ValueError as error:
+            return True, str(error)
         try:
             self._anomaly_priors(test)
         except (Unavailable, ValueError) as error:
             return True, f"anomaly={self.anomaly!r}: {error}"
         return False, None
+
+    def _check_device(self):
+        """Raise ``ValueError`` unless the solvers can run on ``device``."""
+        if self.device == "auto":
+            return
+        try:
+            device = torch.device(str(self.device))
+        except RuntimeError:
+            device = None
+        if device is None or device.type not in ("cpu", "cuda"):
+            raise ValueError(
+                f"device must be auto, cpu, cuda or, with its quotes, 'cuda:1', not "
+                f"{self.device!r}."
+            )
+        if device.type == "cpu":
+            return
+        if not torch.cuda.is_available():
+            raise ValueError(
+                f"device={self.device} was asked for, but torch sees no CUDA device: "
+                "install the CUDA build of torch, or leave the device on auto."
+            )
+        n_devices = torch.cuda.device_count()
+        if device.index is not None and device.index >= n_devices:
+            raise ValueError(
+                f"device={self.device} was asked for, but the last CUDA device that "
+                f"torch sees is cuda:{n_devices - 1}."
+            )
 
     def set_data(
         self,

@@ -12,6 +12,7 @@ from benchmark_utils.batches import Batch
 from benchmark_utils.errors import Unavailable
 from benchmark_utils.images import center_crop
 from benchmark_utils.naming import ShortName
+from benchmark_utils.parameters import COUNT, check_parameters, optional, whole
 from benchmark_utils.problems import (
     PROBLEMS,
     STRENGTHS,
@@ -56,7 +57,8 @@ class ImageDataset(ShortName, BaseDataset):
 
     ``load`` returns {name: tensor (C, H, W)} for the split "train" or "test". The
     parameters in ``image_parameters`` are common to all, and so is ``img_size``: the
-    side of the central crop, or None for whole images.
+    side of the central crop, or None for whole images. ``valid`` says what those of
+    its parameters must be that the problems do not check.
     """
 
     always_shown = ("problem",)
@@ -66,6 +68,12 @@ class ImageDataset(ShortName, BaseDataset):
         **{strength: [None] for strength in STRENGTHS},
     }
 
+    valid = {
+        "img_size": optional(COUNT),
+        "n_images": optional(COUNT),
+        "n_train": optional(whole(0)),
+    }
+
     @abstractmethod
     def load(self, split): ...
 
@@ -73,6 +81,8 @@ class ImageDataset(ShortName, BaseDataset):
         data = {"dataset": self.name, "problem": self.problem}
         seed = self.get_seed(use_dataset=True, use_repetition=True)
         try:
+            known = self.valid.keys() & self._parameters.keys()
+            check_parameters(self, {name: self.valid[name] for name in sorted(known)})
             check_strengths(factor=self.factor)
             test = [self._measure(*key) for key in self._groups("test", seed)]
             if not test:

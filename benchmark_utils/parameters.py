@@ -7,10 +7,20 @@ def one_of(names):
     return (lambda v: v in names), f"one of {', '.join(names)}"
 
 
-COUNT = (
-    (lambda v: isinstance(v, Integral) and v >= 1),
-    "a whole number, 1 or more",
-)
+def whole(least):
+    return (
+        (lambda v: isinstance(v, Integral) and v >= least),
+        f"a whole number, {least} or more",
+    )
+
+
+def optional(valid):
+    """What may be None, and else is ``valid``."""
+    is_valid, description = valid
+    return (lambda v: v is None or is_valid(v)), f"{description}, or None"
+
+
+COUNT = whole(1)
 SHARE = (lambda v: isinstance(v, Real) and 0 <= v < 1), "a share in [0, 1)"
 DENSITY = (lambda v: isinstance(v, Real) and 0 < v <= 1), "a share in (0, 1]"
 LEVEL = (lambda v: isinstance(v, Real) and v >= 0), "a number, 0 or more"

@@ -1,6 +1,7 @@
 import torch
 
 from benchmark_utils.image_dataset import ImageDataset
+from benchmark_utils.parameters import COUNT, whole
 
 
 class Dataset(ImageDataset):
@@ -13,6 +14,8 @@ class Dataset(ImageDataset):
         "img_size": [32],
         "n_images": [2],
     }
+    # A rectangle has half of the image's height.
+    valid = {"img_size": whole(2), "n_images": COUNT}
 
     def load(self, split):
         generator = torch.Generator().manual_seed(int(split == "test"))

@@ -120,7 +120,11 @@ def test_an_unknown_problem_is_answered_with_those_that_exist():
             "An image of 30x30 pixels cannot be downsampled by 4",
         ),
         ("simulated", {"problem": "sr4", "factor": 0}, "factor"),
-        ("simulated", {"n_images": 0}, "n_images"),
+        ("simulated", {"n_images": 0}, "n_images must be a whole number, 1 or more"),
+        ("simulated", {"n_images": "two"}, "n_images must be a whole number"),
+        ("simulated", {"n_images": None}, "n_images must be a whole number"),
+        ("simulated", {"img_size": None}, "img_size must be a whole number, 2 or more"),
+        ("simulated", {"img_size": 1}, "img_size must be a whole number, 2 or more"),
         ("natural", {"img_size": 513}, "astronaut has 512x512 pixels"),
         ("natural", {"img_size": 0}, "img_size"),
         ("natural", {"img_size": 32.5}, "img_size"),
@@ -129,6 +133,11 @@ def test_an_unknown_problem_is_answered_with_those_that_exist():
         ("bsd", {}, "The image set bsd20 is not on this machine"),
         ("set3c", {}, "The image set set3c is not on this machine"),
         ("imagenet100", {}, "The image set imagenet100 is not on this machine"),
+        ("imagenet100", {"n_images": "all"}, "n_images must be a whole number"),
+        ("imagenet100", {"n_images": -1}, "n_images must be a whole number"),
+        ("imagenet100", {"n_train": "all"}, "n_train must be a whole number"),
+        ("bsd", {"n_train": -1}, "n_train must be a whole number, 0 or more, or None"),
+        ("set3c", {"n_train": 2.5}, "n_train must be a whole number"),
     ],
 )
 def test_a_dataset_that_cannot_be_made_says_why_and_is_skipped(
@@ -175,6 +184,8 @@ def test_a_run_goes_on_with_the_other_datasets(offline, run, capfd):
         "bsd[images=bsd99,problem=denoising]",
         "natural[problem=sr4,img_size=33]",
         "simulated[problem=inpainting,missing=half]",
+        "simulated[img_size=None]",
+        "imagenet100[problem=denoising,n_images=all]",
         "simulated",
     ]
     rows = run([GOOD], datasets)
@@ -186,6 +197,8 @@ def test_a_run_goes_on_with_the_other_datasets(offline, run, capfd):
         "Reason: Unknown image set 'bsd99'. The sets are: ",
         "Reason: An image of 33x33 pixels cannot be downsampled by 4",
         "missing",
+        "Reason: img_size must be a whole number, 2 or more, not None.",
+        "Reason: n_images must be a whole number, 1 or more, or None, not 'all'.",
     ):
         assert reason in output
     assert "Traceback" not in output
@@ -299,6 +312,35 @@ def test_a_device_that_is_not_there_is_said(run, capfd):
     output = said(capfd)
     assert "Reason: device=cuda was asked for, but torch sees no CUDA device" in output
     assert "Traceback" not in output
+
+
+def test_what_is_no_device_is_said_and_the_others_go_on(run, capfd):
+    devices = ["0", "gpu", "cpu"]
+    rows = run([GOOD], objectives=[f"Inverse problems[device={d}]" for d in devices])
+    assert list(rows.p_obj_device.unique()) == ["cpu"]
+    output = said(capfd)
+    for device in ("0", "'gpu'"):
+        sentence = "device must be auto, cpu, cuda or, with its quotes, 'cuda:1', not "
+        assert f"Reason: {sentence}{device}." in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_cuda_device_that_is_there_is_taken(device, get_data, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    objective = BENCHMARK.get_benchmark_objective().get_instance(device=device)
+    assert objective.skip(**get_data("simulated")) == (False, None)
+
+
+def test_a_cuda_device_beyond_the_last_is_said(get_data, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    objective = BENCHMARK.get_benchmark_objective().get_instance(device="cuda:9")
+    skipped, reason = objective.skip(**get_data("simulated"))
+    assert skipped
+    assert reason.startswith("device=cuda:9 was asked for, but the last CUDA device")
+    assert reason.endswith("cuda:1.")
 
 
 # Scores
