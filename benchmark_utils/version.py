@@ -2,17 +2,28 @@
 
 benchopt keys its cache on the files and parameters of the objective, the solver and
 the dataset. It does not see shared code, weights, tuned values, or the versions of
-the libraries. The objective has this fingerprint as a parameter, so that it is part
-of every cache key: nothing computed before such a change is ever served after it.
-(Images need no place here: each one is compared with its recorded checksum.)
+the libraries; nor what is or is not on this machine, though it keeps that a solver was
+skipped for want of it. The objective has this fingerprint as a parameter, so that it is
+part of every cache key: nothing computed before such a change is served after it.
+
+Files outside of the repository are told by their names, sizes and times, and folders of
+images by their top level alone: a file that is added deeper is not seen. (That the
+images are the right ones is not for this module: each is compared with its recorded
+checksum.) A download during a run changes the fingerprint of the next run, once.
 """
 
 import hashlib
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+
+from benchmark_utils.data_paths import data_folder
+from benchmark_utils.errors import Unavailable
+from benchmark_utils.images import SOURCES
+from benchmark_utils.metrics import lpips_available
+from benchmark_utils.published import KEY
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = (
@@ -24,7 +35,8 @@ LIBRARIES = (
     "scikit-learn",
     "pillow",
 )
-
+# Packages that nobody has to install.
+OPTIONAL = ("bm3d",)
 
 # They read results, and shape none.
 READERS = ("results.py", "evaluation.py")
@@ -52,7 +64,48 @@ def fingerprint_of(root):
     for library in LIBRARIES:
         digest.update(f"{library} {version(library)}".encode())
     digest.update(f"cuda {torch.cuda.is_available()}".encode())
+    digest.update(repr(availability()).encode())
     return digest.hexdigest()[:12]
+
+
+def availability():
+    """What solvers and scores need and may lack: it decides what is skipped."""
+    return {
+        **{package: _installed(package) for package in OPTIONAL},
+        "lpips": lpips_available(),
+        **{key: _listing(key) for key in (KEY, *sorted(SOURCES))},
+    }
+
+
+def _installed(package):
+    """The version of a package, or None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _listing(key):
+    """(name, size, time) of what a data folder holds, or None where it is not there.
+
+    Nothing is opened. Hidden files and the checksums that are written at first use
+    count for nothing.
+    """
+    try:
+        paths = sorted(data_folder(key).iterdir())
+    except (OSError, Unavailable):
+        return None
+    shown = (p for p in paths if p.name[0] != "." and p.name != "SHA256SUMS")
+    return [(p.name, *_size_and_time(p)) for p in shown]
+
+
+def _size_and_time(path):
+    try:
+        status = path.stat()
+    except OSError:
+        # A broken link, or a file that another process has just moved.
+        return None, None
+    return status.st_size, status.st_mtime_ns
 
 
 @cache
