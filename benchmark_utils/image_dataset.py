@@ -17,6 +17,7 @@ from benchmark_utils.problems import (
     PROBLEMS,
     STRENGTHS,
     check_strengths,
+    default_strength,
     make_physics,
     size_multiple,
 )
@@ -73,6 +74,13 @@ class ImageDataset(ShortName, BaseDataset):
         "n_images": optional(COUNT),
         "n_train": optional(whole(0)),
     }
+
+    def is_default(self, parameter, value):
+        """A strength is a default as None or written out: one name, one seed, one y."""
+        default = self.parameters[parameter][0]
+        if default is None and parameter in ("noise_level", *STRENGTHS):
+            return value in (None, default_strength(self.problem, parameter))
+        return value == default
 
     @abstractmethod
     def load(self, split): ...

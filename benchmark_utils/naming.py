@@ -11,13 +11,15 @@ class ShortName:
     always_shown = ()
     never_shown = ()
 
+    def is_default(self, parameter, value):
+        """Whether a value goes without saying."""
+        return value == self.parameters[parameter][0]
+
     def __repr__(self):
         shown = [
-            f"{parameter}={value}"
-            for parameter, value in sorted(self._parameters.items())
-            if parameter not in self.never_shown
-            and (
-                parameter in self.always_shown or value != self.parameters[parameter][0]
-            )
+            f"{name}={value}"
+            for name, value in sorted(self._parameters.items())
+            if name not in self.never_shown
+            and (name in self.always_shown or not self.is_default(name, value))
         ]
         return f"{self.name}[{','.join(shown)}]" if shown else self.name

@@ -95,6 +95,17 @@ VALID = {
 }
 
 
+def default_strength(problem, strength):
+    """What None stands for; None if the problem is unknown or lacks this strength."""
+    if problem not in PROBLEMS:
+        return None
+    operator, noise_level = PROBLEMS[problem]
+    if strength == "noise_level":
+        return noise_level
+    known = inspect.signature(operator).parameters
+    return known[strength].default if strength in known else None
+
+
 def check_strengths(**strengths):
     """Raise ``ValueError`` for a value without meaning; None is always allowed."""
     for name, value in strengths.items():
@@ -109,8 +120,7 @@ def size_multiple(problem, factor=None):
     """The sides of the images of a problem are multiples of this."""
     if PROBLEMS.get(problem, (None,))[0] is not super_resolution:
         return 1
-    default = inspect.signature(super_resolution).parameters["factor"].default
-    return default if factor is None else factor
+    return default_strength(problem, "factor") if factor is None else factor
 
 
 def make_physics(problem, shape, generator, n_images=1, noise_level=None, **strengths):

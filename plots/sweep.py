@@ -1,9 +1,7 @@
-import inspect
-
 import numpy as np
 from benchopt import BasePlot
 
-from benchmark_utils.problems import PROBLEMS
+from benchmark_utils.problems import default_strength
 from benchmark_utils.results import final_scores, short_label, with_gaps, without
 
 STRENGTHS = {
@@ -21,17 +19,6 @@ SCORES = {
 NONE = "No curve here: run a problem with several values of its strength"
 
 
-def default(problem, strength):
-    """What None stands for; NaN where the problem is unknown or lacks this strength."""
-    if problem not in PROBLEMS:
-        return np.nan
-    operator, noise_level = PROBLEMS[problem]
-    if strength == "noise_level":
-        return noise_level
-    known = inspect.signature(operator).parameters
-    return known[strength].default if strength in known else np.nan
-
-
 def sweeps_over(strength, datasets):
     """The sets of datasets that differ by this strength and by nothing else.
 
@@ -47,7 +34,8 @@ def sweeps_over(strength, datasets):
     """
     problems = datasets["p_dataset_problem"]
     values = datasets[f"p_dataset_{strength}"].astype(float)
-    values = values.fillna(problems.map(lambda problem: default(problem, strength)))
+    defaults = problems.map(lambda problem: default_strength(problem, strength))
+    values = values.fillna(defaults.astype(float))
     groups = values.groupby(lambda dataset: without(dataset, strength))
     return [
         (problems[group.index[0]], data, strength, group)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from conftest import BENCHMARK
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -17,6 +18,13 @@ from benchmark_utils.problems import PROBLEMS
 def assert_same(batch, other):
     assert torch.equal(batch.x, other.x)
     assert torch.equal(batch.y, other.y)
+
+
+@pytest.fixture
+def name_of():
+    """name_of(**parameters): how benchopt names these simulated images."""
+    (simulated,) = BENCHMARK.check_dataset_patterns(["simulated"], class_only=True)
+    return lambda **parameters: str(simulated.get_instance(**parameters))
 
 
 # Crops
@@ -234,6 +242,37 @@ def test_train_and_test_have_noise_of_their_own(get_data):
     data = get_data("simulated")
     noises = [batch.y - batch.x for batch in (data["train"][0], data["test"][0])]
     assert not torch.allclose(*noises, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "problem, strength, default",
+    [
+        ("denoising", "noise_level", 0.1),
+        ("sr4", "noise_level", 0.01),
+        ("gaussian_deblurring", "blur_std", 2.0),
+        ("motion_deblurring", "kernel", 1),
+        ("sr4", "factor", 4),
+        ("inpainting", "missing", 0.5),
+    ],
+)
+def test_a_default_strength_written_out_is_the_same_dataset(
+    problem, strength, default, get_data, name_of
+):
+    written = {"problem": problem, strength: default}
+    assert name_of(**written) == f"simulated[problem={problem}]"
+    implicit = get_data("simulated", problem=problem)
+    explicit = get_data("simulated", **written)
+    for split in ("train", "test"):
+        assert_same(explicit[split][0], implicit[split][0])
+
+
+def test_a_name_tells_what_differs_from_the_default(name_of):
+    assert name_of() == "simulated[problem=denoising]"
+    name = name_of(problem="denoising", noise_level=0.01, n_images=1)
+    assert name == "simulated[n_images=1,noise_level=0.01,problem=denoising]"
+    name = name_of(problem="inpainting", n_images=1)
+    assert name == "simulated[n_images=1,problem=inpainting]"
+    assert name_of(problem="blur", kernel=1) == "simulated[kernel=1,problem=blur]"
 
 
 def test_strengths_and_noise_level_reach_the_measurements(get_data):
