@@ -89,9 +89,7 @@ class ImageDataset(ShortName, BaseDataset):
         data = {"dataset": self.name, "problem": self.problem}
         seed = self.get_seed(use_dataset=True, use_repetition=True)
         try:
-            known = self.valid.keys() & self._parameters.keys()
-            check_parameters(self, {name: self.valid[name] for name in sorted(known)})
-            check_strengths(factor=self.factor)
+            self.check()
             test = [self._measure(*key) for key in self._groups("test", seed)]
             if not test:
                 raise ValueError("There is no test image: is n_images at least 1?")
@@ -99,6 +97,12 @@ class ImageDataset(ShortName, BaseDataset):
             return {**data, "train": train, "test": test}
         except (Unavailable, ValueError) as error:
             return {**data, "train": [], "test": [], "unavailable": str(error)}
+
+    def check(self):
+        """Raise ``ValueError`` for a parameter that is not what it must be."""
+        known = self.valid.keys() & self._parameters.keys()
+        check_parameters(self, {name: self.valid[name] for name in sorted(known)})
+        check_strengths(factor=self.factor)
 
     def _groups(self, split, seed):
         """What ``_measure`` needs for each batch of a split: images of one shape."""

@@ -23,6 +23,19 @@ def tuned_file(tmp_path, monkeypatch):
     tuned.read_tuned.cache_clear()
 
 
+@pytest.fixture
+def main(monkeypatch, tuned_file):
+    """main(*arguments): what the command leaves in tuned.yml, from the empty one."""
+
+    def main(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tune.py", *arguments])
+        tuned.read_tuned.cache_clear()
+        tune.main()
+        return yaml.safe_load(tuned_file.read_text())
+
+    return main
+
+
 def tune_tv(trials):
     benchmark = Benchmark(ROOT)
     [(dataset_class, _)] = benchmark.check_dataset_patterns(["simulated"])
@@ -39,6 +52,7 @@ def test_tuning_is_reproducible_and_beats_the_default_value():
     assert entry["score"] > default_only["score"] + 0.5
     assert entry["trials"] == 8
     assert entry["data"] == ["train0", "train1"]
+    assert entry["dataset"] == "simulated[problem=denoising]"
 
 
 def test_methods_that_learn_are_scored_on_images_they_have_not_seen():
@@ -104,6 +118,95 @@ def test_saving_keeps_the_entries_of_others(tuned_file):
     for key in ("A", "B"):
         tune.save("data", "sr4", key, {"parameters": {}, "score": 0.0})
     assert set(yaml.safe_load(tuned_file.read_text())["data"]["sr4"]) == {"A", "B"}
+
+
+TUNE_TV = ("-s", "TV[n_iter=3]", "--trials", "1")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("-d", "simulated[img_size=16]", *TUNE_TV),
+        ("-d", "simulated[n_images=1]", *TUNE_TV),
+        ("-d", "simulated", *TUNE_TV, "--trials", "2"),
+    ],
+    ids=["size", "images", "trials"],
+)
+@pytest.mark.parametrize("old", [False, True], ids=["", "without its dataset"])
+def test_what_was_tuned_otherwise_is_replaced_on_demand_alone(
+    other, old, main, tuned_file, monkeypatch
+):
+    before = main("-d", "simulated", *TUNE_TV)
+    if old:
+        del before["simulated"]["denoising"]["TV"]["dataset"]
+        tuned_file.write_text(yaml.safe_dump(before))
+    assert main("-d", "simulated", *TUNE_TV)["simulated"]["denoising"]["TV"]
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as stop:
+        patch.setattr(tune, "tune", None)
+        main(*other)
+    said = str(stop.value)
+    assert "TV was tuned otherwise for denoising" in said and "--replace" in said
+    assert "images: 2, trials: 1, given: none" in said
+    [after] = main(*other, "--replace")["simulated"]["denoising"].values()
+    assert after != before["simulated"]["denoising"]["TV"]
+
+
+def test_images_that_are_not_there_are_said(main):
+    with pytest.raises(SystemExit, match="n_images must be a whole number"):
+        main("-d", "simulated[n_images=two]", *TUNE_TV)
+
+
+PNP = "PnP-HQS[denoiser=tv,n_iter=2,reg=0.3]"
+
+
+def test_a_hyper_parameter_that_is_given_is_not_tuned(main, monkeypatch):
+    seen = []
+
+    def mean_psnr(solver, data, batches):
+        seen.append(solver._parameters)
+        return float(len(seen))
+
+    monkeypatch.setattr(tune, "mean_psnr", mean_psnr)
+    arguments = ("-d", "simulated", "--trials", "3", "-s")
+    [entry] = main(*arguments, PNP)["simulated"]["denoising"].values()
+    assert {parameters["reg"] for parameters in seen} == {0.3}
+    assert len({parameters["sigma_end"] for parameters in seen}) == 3
+    assert entry["fixed"] == ["reg"]
+    assert entry["parameters"]["reg"] == 0.3
+    assert entry["parameters"]["sigma_end"] == seen[-1]["sigma_end"]
+    with pytest.raises(SystemExit, match=r"given: reg.*--replace"):
+        main(*arguments, PNP.replace(",reg=0.3", ""))
+
+
+@pytest.mark.parametrize(
+    "gamma, recorded",
+    [("1.0", [1, 1]), ("'0.2+0.7'", [0.2, 0.7]), ("[[0.2, 0.7]]", [0.2, 0.7])],
+)
+def test_a_given_value_is_recorded_as_those_that_are_tuned(
+    gamma, recorded, main, monkeypatch
+):
+    monkeypatch.setattr(tune, "mean_psnr", lambda *arguments: 1.0)
+    solver = f"FiRe-HQS[priors='denoiser+sr2',gamma={gamma}]"
+    arguments = ("-d", "simulated", "--trials", "1", "-s", solver)
+    [entry] = main(*arguments)["simulated"]["denoising"].values()
+    assert entry["parameters"]["gamma"] == recorded
+
+
+@pytest.mark.parametrize(
+    "solver, reason",
+    [
+        ("TV[reg=0.1]", "Every hyper-parameter of TV is given"),
+        ("PnP-HQS[reg=low]", "reg must be a number, not 'low'"),
+        (
+            "FiRe-HQS[priors='denoiser+sr2',gamma='0.1+0.2+0.3']",
+            "gamma must be a number or 2, not '0.1",
+        ),
+    ],
+)
+def test_given_values_that_leave_nothing_to_tune_are_said(solver, reason, main):
+    with pytest.raises(SystemExit) as stop:
+        main("-d", "simulated", "-s", solver)
+    assert reason in str(stop.value)
 
 
 def test_every_committed_value_lies_in_its_search_space():

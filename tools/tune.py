@@ -6,7 +6,9 @@
 maximises with optuna (seeded) the mean PSNR on the training images, problem by problem,
 and writes the best values to config/tuned.yml, from where solvers take them. Methods
 that learn do so on one half of them, and are scored on the other. The test images are
-never read.
+never read. A hyper-parameter that is given ("PnP-HQS[reg=0.2]") is not tuned, and is
+recorded as it is. What was tuned on other data, or with other trials, is kept unless
+--replace is given.
 """
 
 import argparse
@@ -25,7 +27,8 @@ from benchopt.benchmark import Benchmark  # noqa: E402
 from benchopt.utils.run_context import RunContext  # noqa: E402
 
 from benchmark_utils import metrics  # noqa: E402
-from benchmark_utils.tuned import TUNED_FILE, solver_key  # noqa: E402
+from benchmark_utils.errors import Unavailable  # noqa: E402
+from benchmark_utils.tuned import TUNED_FILE, read_tuned, solver_key  # noqa: E402
 
 
 def mean_psnr(solver, data, batches):
@@ -46,11 +49,81 @@ def labels(name, n):
     return [name] if n == 1 else [f"{name}_{i}" for i in range(1, n + 1)]
 
 
+def scored_half(images):
+    """What is held out of a list of training images."""
+    return images[1::2]
+
+
 def hold_out_half(dataset):
     """Split the training images of ``dataset`` into its "train" and its "test"."""
     images = list(dataset.load("train").items())
-    halves = {"train": dict(images[::2]), "test": dict(images[1::2])}
+    halves = {"train": dict(images[::2]), "test": dict(scored_half(images))}
     dataset.load = halves.__getitem__
+
+
+def fixed_values(solver_class, options):
+    """{hyper-parameter: value} of those that are given, as tuned.yml has them.
+
+    A value is a number, or a list of them where several things share the parameter.
+    """
+    parameters = solver_class.get_instance(**options)._parameters
+    fixed = {}
+    for name, space in solver_class.search_space.items():
+        given, n = parameters[name], space.n_values(parameters)
+        if given == "tuned":
+            continue
+        values = given.split("+") if isinstance(given, str) else given
+        values = list(values) if isinstance(values, list | tuple) else [values]
+        if len(values) == 1:
+            values = values * n
+        try:
+            values = [float(value) for value in values]
+        except (TypeError, ValueError):
+            values = []
+        if len(values) != n:
+            needed = "a number" if n == 1 else f"a number or {n}"
+            raise SystemExit(f"{name} must be {needed}, not {given!r}.")
+        fixed[name] = values[0] if n == 1 else values
+    return fixed
+
+
+def key_of(solver_class, options):
+    """How tuned.yml names a solver."""
+    parameters = solver_class.get_instance(**options)._parameters
+    return solver_key(solver_class.name, parameters, solver_class.search_space)
+
+
+def check_replaceable(solver_class, options, dataset, trials):
+    """Exit rather than replace what was tuned on other data or with other trials."""
+    try:
+        dataset.check()
+        images = list(dataset.load("train"))
+    except (Unavailable, ValueError) as error:
+        raise SystemExit(str(error)) from error
+    if solver_class.learns():
+        images = scored_half(images)
+    fixed = sorted(fixed_values(solver_class, options))
+    key = key_of(solver_class, options)
+    entry = read_tuned().get(dataset.name, {}).get(dataset.problem, {}).get(key)
+    if entry is None:
+        return
+    # Entries that do not name their dataset were tuned on its default parameters, or on
+    # other images.
+    default = type(dataset).get_instance(problem=dataset.problem)
+    recorded = (
+        entry.get("dataset", str(default)),
+        sorted(entry["data"]),
+        entry["trials"],
+        entry.get("fixed", []),
+    )
+    if recorded != (str(dataset), sorted(images), trials, fixed):
+        given = ", ".join(recorded[-1])
+        raise SystemExit(
+            f"{key} was tuned otherwise for {dataset.problem} (on "
+            f"{entry.get('dataset', dataset.name)}; images: {len(entry['data'])}, "
+            f"trials: {entry['trials']}, given: {given or 'none'}): "
+            "give --replace to put this in its place."
+        )
 
 
 def tune(solver_class, options, dataset, trials):
@@ -60,6 +133,8 @@ def tune(solver_class, options, dataset, trials):
     -------
     key, entry : the solver as tuned.yml names it, and what is recorded of it.
     """
+    fixed = fixed_values(solver_class, options)
+    space = {n: s for n, s in solver_class.search_space.items() if n not in fixed}
     context = RunContext().set_run_context
     context("tuning", dataset, solver_class.name, repetition=0, base_seed=0)
     data = dataset.get_data()
@@ -74,7 +149,6 @@ def tune(solver_class, options, dataset, trials):
         batches, data["train"] = list(data["train"]), []
     data["test"] = [batch.without_truth() for batch in batches]
     data["device"] = "cuda" if torch.cuda.is_available() else "cpu"
-    space = solver_class.search_space
 
     parameters = solver_class.get_instance(**options)._parameters
     sizes = {name: s.n_values(parameters) for name, s in space.items()}
@@ -90,7 +164,7 @@ def tune(solver_class, options, dataset, trials):
 
     def objective(trial):
         values = {name: suggest(trial, name) for name in space}
-        solver = solver_class.get_instance(**options, **values)
+        solver = solver_class.get_instance(**{**options, **fixed, **values})
         context("tuning", dataset, solver, repetition=0, base_seed=0)
         trial.set_user_attr("values", values)
         return mean_psnr(solver, data, batches)
@@ -105,14 +179,17 @@ def tune(solver_class, options, dataset, trials):
         }
     )
     study.optimize(objective, n_trials=trials)
-    key = solver_key(solver_class.name, parameters, space)
-    return key, {
-        "parameters": study.best_trial.user_attrs["values"],
+    entry = {
+        "parameters": fixed | study.best_trial.user_attrs["values"],
         "score": round(study.best_value, 3),
         "trials": trials,
         "date": datetime.date.today().isoformat(),
+        "dataset": str(dataset),
         "data": [name for batch in batches for name in batch.names],
     }
+    if fixed:
+        entry["fixed"] = sorted(fixed)
+    return key_of(solver_class, options), entry
 
 
 def save(dataset, problem, key, entry):
@@ -125,7 +202,7 @@ def save(dataset, problem, key, entry):
     )
 
 
-def single_values(options, skipped):
+def single_values(options, skipped=()):
     """{parameter: value} from benchopt's {parameter: list of values}: the first."""
     return {
         name: values[0] if isinstance(values, list) else values
@@ -139,6 +216,11 @@ def main():
     parser.add_argument("-d", "--dataset", required=True)
     parser.add_argument("-s", "--solver", action="append", required=True)
     parser.add_argument("--trials", type=int, default=15)
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="what was tuned on other data, or with other trials",
+    )
     args = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -146,19 +228,31 @@ def main():
     [(dataset_class, dataset_options)] = benchmark.check_dataset_patterns(
         [args.dataset]
     )
+    problems = dataset_options["problem"]
+    others = single_values(dataset_options, skipped=["problem"])
+    jobs = []
     for solver_class, options in benchmark.check_solver_patterns(args.solver):
         if not getattr(solver_class, "search_space", None):
             raise SystemExit(
                 f"{solver_class.name} has no search_space: nothing to tune."
             )
-        options = single_values(options, skipped=solver_class.search_space)
-        problems = dataset_options["problem"]
+        options = single_values(options)
+        if len(fixed_values(solver_class, options)) == len(solver_class.search_space):
+            raise SystemExit(
+                f"Every hyper-parameter of {solver_class.name} is given: nothing to "
+                "tune."
+            )
         for problem in problems if isinstance(problems, list) else [problems]:
-            others = single_values(dataset_options, skipped=["problem"])
             dataset = dataset_class.get_instance(problem=problem, **others)
-            key, entry = tune(solver_class, options, dataset, args.trials)
-            save(dataset_class.name, problem, key, entry)
-            print(f"{args.dataset} {problem} {key}: {entry}", flush=True)
+            jobs.append((solver_class, options, dataset, args.trials))
+    if not args.replace:
+        for job in jobs:
+            check_replaceable(*job)
+    for job in jobs:
+        key, entry = tune(*job)
+        dataset = job[2]
+        save(dataset.name, dataset.problem, key, entry)
+        print(f"{args.dataset} {dataset.problem} {key}: {entry}", flush=True)
 
 
 if __name__ == "__main__":
