@@ -5,7 +5,9 @@
         --scores-only
 
 writes results/natural.parquet: one row per dataset and solver, with the version of
-the code, and the centre of the first test image as PNG files.
+the code, and the centre of the first test image as PNG files. benchopt never writes
+over a file: a second run makes quick_1.parquet, and quick.parquet keeps its numbers.
+For that reason, results that the code as it is now did not make are refused.
 """
 
 import argparse
@@ -21,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.results import KEYS, final_scores, last_rows  # noqa: E402
+from benchmark_utils.version import fingerprint  # noqa: E402
 
 PICTURES = ["truth", "measurement", "reconstruction"]
 DETAIL = 128
@@ -53,7 +56,18 @@ def slim(df, with_pictures=True):
     return table.reset_index()
 
 
-def main():
+def check_version(df):
+    """Raise ``ValueError`` unless all the rows come from the code as it is now."""
+    found = sorted(df["p_obj_version"].unique())
+    if found != [fingerprint()]:
+        raise ValueError(
+            f"These results have the code version {' and '.join(found)}, and the code "
+            f"is now {fingerprint()}: give the file of the last run, which may end in "
+            "_1 or more, or accept them with --any-version."
+        )
+
+
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
         "results", type=Path, nargs="+", help="parquet files of benchopt"
@@ -61,7 +75,12 @@ def main():
     parser.add_argument("name", help="of the file to write in results/")
     parser.add_argument("--dataset", help="keep this dataset alone")
     parser.add_argument("--scores-only", action="store_true", help="no pictures")
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--any-version",
+        action="store_true",
+        help="take results of older code, of other libraries or of another device",
+    )
+    arguments = parser.parse_args(argv)
     target = ROOT / "results" / f"{arguments.name}.parquet"
     target.parent.mkdir(exist_ok=True)
     df = pd.concat(
@@ -71,6 +90,11 @@ def main():
         df = df[df["dataset_name"].str.split("[").str[0] == arguments.dataset]
         if df.empty:
             parser.error(f"These results have no dataset {arguments.dataset}.")
+    if not arguments.any_version:
+        try:
+            check_version(df)
+        except ValueError as error:
+            parser.error(str(error))
     slim(df, not arguments.scores_only).to_parquet(target)
     print(f"Written: {target.relative_to(ROOT)}")
 
