@@ -15,6 +15,7 @@ import pandas as pd
 from benchopt.benchmark import Benchmark
 from benchopt.results import read_results
 from benchopt.runner import _run_benchmark
+from benchopt.utils.parametrized_name_mixin import product_param
 
 from benchmark_utils.results import final_scores
 from benchmark_utils.solver import IterativeSolver
@@ -74,15 +75,28 @@ def evaluate(function, dataset, name="My method", against=(), output="evaluation
     Returns
     -------
     Report
+
+    Raises
+    ------
+    ValueError
+        ``name`` is that of a solver of the benchmark.
+    RuntimeError
+        ``function`` has no result on one of the datasets.
     """
     # benchopt's cache cannot see the code of a function: nothing is cached.
     benchmark = Benchmark(ROOT, no_cache=True)
-    datasets = [dataset] if isinstance(dataset, str) else list(dataset)
+    for solver in benchmark.get_solvers():
+        if solver.name.lower() == name.split("[")[0].lower():
+            raise ValueError(
+                f"{name} is a solver of the benchmark: choose another name."
+            )
+    patterns = [dataset] if isinstance(dataset, str) else list(dataset)
+    datasets = benchmark.check_dataset_patterns(patterns)
     others = benchmark.check_solver_patterns(list(against)) if against else []
     _, results = _run_benchmark(
         benchmark,
         solvers=[(solver_from_function(function, name), {}), *others],
-        datasets=benchmark.check_dataset_patterns(datasets),
+        datasets=datasets,
         objectives=benchmark.check_objective_filters([]),
         timeout=None,
         display=False,
@@ -92,5 +106,13 @@ def evaluate(function, dataset, name="My method", against=(), output="evaluation
         raise RuntimeError(
             f"Nothing was evaluated on {dataset}: see the messages above."
         )
+    table = final_scores(read_results(results))
+    asked = [str(c.get_instance(**p)) for c, ps in datasets for p in product_param(ps)]
+    done = set(table.loc[table["solver_name"] == name, "dataset_name"])
+    if missing := [wanted for wanted in asked if wanted not in done]:
+        raise RuntimeError(
+            f"{name} has no result on {', '.join(missing)}: see the messages above. "
+            f"The other results are in {results}."
+        )
     page = results.with_name(f"{benchmark.name}_{results.stem}.html")
-    return Report(final_scores(read_results(results)), results, page)
+    return Report(table, results, page)

@@ -42,3 +42,29 @@ def test_a_function_that_returns_the_wrong_size_is_told_so(capfd):
     with pytest.raises(RuntimeError, match="Nothing was evaluated"):
         evaluate(lambda y, physics: y[..., :8], "simulated", output="test_evaluation")
     assert "a solver yields one reconstruction per image" in capfd.readouterr().err
+
+
+@pytest.fixture
+def output(tmp_path):
+    """Where an evaluation that fails leaves what the others computed."""
+    return str(tmp_path / "results.parquet")
+
+
+def test_a_function_that_fails_beside_solvers_is_told_so(output):
+    with pytest.raises(RuntimeError, match=r"^Mine has no result on simulated"):
+        evaluate(
+            lambda y, physics: 1 / 0, "simulated", "Mine", ["Pseudo-inverse"], output
+        )
+    assert list(read_results(output)["solver_name"].unique()) == ["Pseudo-inverse"]
+
+
+def test_a_function_that_fails_on_one_dataset_is_told_which(output):
+    datasets = ["simulated[problem=[denoising,sr4]]"]
+    with pytest.raises(RuntimeError, match=r"no result on simulated\[problem=sr4\]:"):
+        evaluate(lambda y, physics: y, datasets, output=output)
+
+
+@pytest.mark.parametrize("name", ["TV", "tv", "TV[n_iter=3]"])
+def test_the_name_of_a_solver_is_refused(name):
+    with pytest.raises(ValueError, match="choose another name"):
+        evaluate(lambda y, physics: y, "simulated", name)
