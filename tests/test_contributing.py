@@ -1,0 +1,34 @@
+"""What CONTRIBUTING.md says to do works as it is written."""
+
+import re
+import shutil
+import textwrap
+
+import pytest
+from conftest import ROOT
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def code_of_step_2():
+    (code,) = re.findall(r"```python\n(.*?)\n *```", CONTRIBUTING, flags=re.DOTALL)
+    return textwrap.dedent(code)
+
+
+def test_the_code_of_a_solver_runs_and_has_as_many_lines_as_promised(run, tmp_path):
+    path = tmp_path / "my_method.py"
+    path.write_text(code_of_step_2())
+    lines = [line for line in path.read_text().splitlines() if line.strip()]
+    assert CONTRIBUTING.startswith(f"# Add a solver in {len(lines)} lines\n")
+    assert run([path]).objective_psnr.iloc[-1] > 20
+
+
+@pytest.mark.parametrize("kind", ["solver", "dataset"])
+def test_the_templates_run(kind, run, tmp_path):
+    path = tmp_path / "mine.py"
+    shutil.copy(ROOT / f"{kind}s" / f"template_{kind}.py", path)
+    if kind == "solver":
+        rows = run([path])
+    else:
+        rows = run(["Pseudo-inverse"], [f"{path}[problem=[denoising,sr4]]"])
+    assert (rows.objective_diverged == 0).all()
