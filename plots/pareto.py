@@ -24,7 +24,8 @@ class Plot(BasePlot):
     """PSNR against time at the end of the curves: a point per solver.
 
     The grey line goes through the solvers that no other beats in both. Over all
-    datasets: mean PSNR and total time of the solvers that have a result on each.
+    datasets: mean PSNR and total time of the solvers that have a result on each. An
+    infinite PSNR, that of the truth, counts in the front, and the title names it.
     """
 
     name = "pareto"
@@ -34,6 +35,7 @@ class Plot(BasePlot):
     def plot(self, df, dataset, objective):
         points, _ = self._points(df, dataset, objective)
         front = pareto_front(points)
+        front, drawn = (p[p["psnr"] < np.inf] for p in (front, points))
         traces = [
             {
                 "x": front["time"].tolist(),
@@ -43,7 +45,7 @@ class Plot(BasePlot):
                 "marker": OPEN_CIRCLE,
             }
         ]
-        for solver, point in points.iterrows():
+        for solver, point in drawn.iterrows():
             traces.append(
                 {
                     "x": [point["time"]],
@@ -55,8 +57,11 @@ class Plot(BasePlot):
         return traces
 
     def get_metadata(self, df, dataset, objective):
-        _, left_out = self._points(df, dataset, objective)
+        points, left_out = self._points(df, dataset, objective)
         title = f"{objective}\nData: {dataset}"
+        exact = points.index[points["psnr"] == np.inf]
+        if len(exact):
+            title += f"\nExact, above all points: {', '.join(exact)}"
         if left_out:
             title += f"\nLeft out, not run or diverged: {', '.join(left_out)}"
         whole = dataset == ALL
@@ -77,5 +82,5 @@ class Plot(BasePlot):
             psnr=("psnr", mean_or_nan), time=("time", "sum"), runs=("time", "size")
         )
         complete = points["runs"] == scores["dataset_name"].nunique()
-        points = points[complete & np.isfinite(points["psnr"])]
+        points = points[complete & (points["psnr"] > -np.inf)]
         return points, [solver for solver in solvers if solver not in points.index]

@@ -5,9 +5,10 @@ from benchmark_utils.results import final_scores, mean_or_nan, short_label
 
 
 def cell(psnr_or_rank, is_best):
-    if not np.isfinite(psnr_or_rank):
+    if np.isnan(psnr_or_rank) or psnr_or_rank == -np.inf:
         return "diverged"
-    return f"**{psnr_or_rank}**" if is_best else psnr_or_rank
+    shown = "exact" if psnr_or_rank == np.inf else psnr_or_rank
+    return f"**{shown}**" if is_best else shown
 
 
 def column_labels(datasets):
@@ -23,7 +24,8 @@ class Plot(BasePlot):
 
     Rank 1 is the best, ties share their mean rank, solvers that diverged are last. A
     solver is ranked among those that ran on the same dataset; ``runs`` says on how
-    many it did. Only those that ran on all can be the best in the means.
+    many it did. Only those that ran on all can be the best in the means. An infinite
+    PSNR, that of the truth, is called exact.
     """
 
     name = "ranking"

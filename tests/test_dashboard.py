@@ -19,7 +19,7 @@ from PIL import Image
 from tools.self_contained import main, self_contained
 
 PLOTS = {plot._get_name(): plot for plot in BENCHMARK.get_plots()}
-NAN = float("nan")
+NAN, INF = float("nan"), float("inf")
 
 
 def table(*ends):
@@ -79,6 +79,18 @@ def test_a_solver_that_diverged_ranks_last_and_has_no_mean_psnr():
     assert rows["Diverges"]["d"] == rows["Diverges"]["mean PSNR"] == "diverged"
 
 
+def test_a_perfect_solver_ranks_first_and_is_called_exact():
+    df = table(
+        ("d", "Good", 30.0, 1), ("d", "Exact", INF, 1), ("d", "Diverges", -INF, 1)
+    )
+    rows = ranking(df)
+    ranks = [rows[s]["mean rank"] for s in ("Exact", "Good", "Diverges")]
+    assert ranks == ["**1.0**", 2, 3]
+    assert rows["Exact"]["d"] == rows["Exact"]["mean PSNR"] == "**exact**"
+    assert rows["Good"]["d"] == 30
+    assert rows["Diverges"]["d"] == "diverged"
+
+
 def test_repetitions_are_averaged_before_ranking():
     df = table(("d", "A", 31.0, 1, 0), ("d", "A", 21.0, 1, 1), ("d", "B", 27.0, 1))
     rows = ranking(df)
@@ -134,6 +146,20 @@ def test_a_solver_without_a_result_somewhere_is_left_out_and_named():
     points, title = pareto(df)
     assert points.keys() == {"Pareto front", "A"}
     assert "Partial, Diverges" in title or "Diverges, Partial" in title
+
+
+def test_a_perfect_solver_is_named_above_the_plot_and_beats_the_slower_ones():
+    df = table(
+        ("d", "Fast", 20.0, 1),
+        ("d", "Exact", INF, 2),
+        ("d", "Slow", 30.0, 3),
+        ("d", "Diverges", -INF, 1),
+    )
+    points, title = pareto(df)
+    assert points.pop("Pareto front") == [(1, 20)]
+    assert points == {"Fast": [(1, 20)], "Slow": [(3, 30)]}
+    assert "Exact, above all points: Exact" in title
+    assert "Left out, not run or diverged: Diverges" in title
 
 
 # -- reconstructions ------------------------------------------------------------------
