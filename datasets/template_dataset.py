@@ -13,5 +13,5 @@ class Dataset(ImageDataset):
     parameters = {**ImageDataset.image_parameters, "img_size": [None]}
 
     def load(self, split):
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(int(split == "test"))
         return {f"{split} 0": torch.rand((3, 64, 64), generator=generator)}

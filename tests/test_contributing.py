@@ -5,6 +5,7 @@ import shutil
 import textwrap
 
 import pytest
+import torch
 from conftest import ROOT
 
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
@@ -21,6 +22,12 @@ def test_the_code_of_a_solver_runs_and_has_as_many_lines_as_promised(run, tmp_pa
     lines = [line for line in path.read_text().splitlines() if line.strip()]
     assert CONTRIBUTING.startswith(f"# Add a solver in {len(lines)} lines\n")
     assert run([path]).objective_psnr.iloc[-1] > 20
+
+
+def test_the_template_of_a_dataset_tests_on_other_images_than_it_trains_on(get_data):
+    path = ROOT / "datasets" / "template_dataset.py"
+    data = get_data(str(path), problem="denoising")
+    assert not torch.equal(data["train"][0].x, data["test"][0].x)
 
 
 @pytest.mark.parametrize("kind", ["solver", "dataset"])
