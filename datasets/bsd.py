@@ -1,6 +1,9 @@
 from benchmark_utils.image_dataset import ImageDataset
 from benchmark_utils.images import load_images
 
+# BSD20 and BSD68 are part of val; no network of this repository was trained on it.
+TEST_SETS = ("bsd20", "bsd68", "bsds500-val")
+
 
 class Dataset(ImageDataset):
     """The Berkeley photographs: BSD20 or BSD68 to test, BSDS500 train to learn from.
@@ -20,4 +23,9 @@ class Dataset(ImageDataset):
     def load(self, split):
         if split == "train":
             return load_images("bsds500-train", self.n_train)
+        if self.images not in TEST_SETS:
+            raise ValueError(
+                f"Unknown image set {self.images!r}. The sets of bsd are: "
+                f"{', '.join(TEST_SETS)}."
+            )
         return load_images(self.images)

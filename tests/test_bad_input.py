@@ -130,6 +130,8 @@ def test_an_unknown_problem_is_answered_with_those_that_exist():
         ("natural", {"img_size": 32.5}, "img_size"),
         ("natural", {"img_size": "small"}, "img_size"),
         ("bsd", {"images": "bsd99"}, "Unknown image set 'bsd99'"),
+        ("bsd", {"images": "natural-test"}, "Unknown image set 'natural-test'"),
+        ("bsd", {"images": "bsds500-train"}, "Unknown image set 'bsds500-train'"),
         ("bsd", {}, "The image set bsd20 is not on this machine"),
         ("set3c", {}, "The image set set3c is not on this machine"),
         ("imagenet100", {}, "The image set imagenet100 is not on this machine"),
@@ -194,7 +196,7 @@ def test_a_run_goes_on_with_the_other_datasets(offline, run, capfd):
     for reason in (
         "Reason: Unknown problem 'deblurring'. The problems are: ",
         "Reason: The image set set3c is not on this machine",
-        "Reason: Unknown image set 'bsd99'. The sets are: ",
+        "Reason: Unknown image set 'bsd99'. The sets of bsd are: ",
         "Reason: An image of 33x33 pixels cannot be downsampled by 4",
         "missing",
         "Reason: img_size must be a whole number, 2 or more, not None.",
