@@ -1,7 +1,8 @@
 """Image sets: find them, fetch them, check them, crop them.
 
 A set is read from the folder that ``data_paths`` of config.yml gives for its source,
-else from ``data/<source>``, where it is downloaded on first use. Every file is
+where nothing is ever written, else from ``data/<source>``, where it is downloaded on
+first use. Every file is
 compared with the checksum recorded in ``image_checksums.txt``: the same images for
 everybody, whatever copy they come from.
 """
@@ -19,7 +20,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from benchmark_utils.checksums import check, read_checksums
-from benchmark_utils.data_paths import data_folder
+from benchmark_utils.data_paths import data_folder, is_given
 from benchmark_utils.errors import Unavailable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -157,23 +158,32 @@ def _find(image_set, names):
         by_name = {path.name: path for path in folder.rglob("*") if path.is_file()}
         return {n: by_name[Path(n).name] for n in names if Path(n).name in by_name}
 
+    def first_missing():
+        return next(name for name in names if name not in paths)
+
     paths = files_here()
+    if len(paths) == len(names):
+        return paths
+    source = SOURCES[key]
+    if is_given(key):
+        raise Unavailable(
+            f"{first_missing()} is not in {folder}, the folder that data_paths of "
+            f"config.yml gives for {key}: correct it (the images are on "
+            f"{source.home}), or remove it and they are downloaded."
+        )
+    reason = "its download lacks some files"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        source.fetch(folder)
+        paths = files_here()
+    except Exception as error:
+        reason = f"it could not be downloaded ({type(error).__name__})"
     if len(paths) < len(names):
-        source = SOURCES[key]
-        reason = "its download lacks some files"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            source.fetch(folder)
-            paths = files_here()
-        except Exception as error:
-            reason = f"it could not be downloaded ({type(error).__name__})"
-        if len(paths) < len(names):
-            missing = next(name for name in names if name not in paths)
-            raise Unavailable(
-                f"The image set {image_set} is not on this machine and {reason}: "
-                f"{missing} is missing. Get it from {source.home} and give its folder "
-                f"in config.yml, as data_paths: {{{key}: /its/folder}}."
-            )
+        raise Unavailable(
+            f"The image set {image_set} is not on this machine and {reason}: "
+            f"{first_missing()} is missing. Get it from {source.home} and give its "
+            f"folder in config.yml, as data_paths: {{{key}: /its/folder}}."
+        )
     return paths
 
 

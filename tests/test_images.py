@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from benchopt.benchmark import Benchmark
 from conftest import BENCHMARK
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from PIL import Image
 
 from benchmark_utils import image_dataset, images
 from benchmark_utils.checksums import read_checksums, sha256, write_checksum
+from benchmark_utils.errors import Unavailable
 from benchmark_utils.images import PACKAGED, PACKAGED_SPLITS, center_crop, load_images
 from benchmark_utils.problems import PROBLEMS
 
@@ -144,6 +146,24 @@ def test_images_given_in_data_paths_are_read_without_a_download(toy_set3c, monke
         expected = np.asarray(image)
     pixels = load_images("set3c")["starfish"].movedim(0, -1) * 255
     assert np.array_equal(pixels.round().byte().numpy(), expected)
+
+
+@pytest.mark.parametrize("folder", ["partial", "typo/partial"])
+def test_nothing_is_downloaded_to_a_folder_given_in_data_paths(
+    folder, tmp_path, monkeypatch
+):
+    (tmp_path / "partial").mkdir()
+    mine, config = tmp_path / folder, tmp_path / "config.yml"
+    config.write_text(f"data_paths: {{set3c: {mine}}}\n")
+    monkeypatch.setattr(Benchmark, "get_config_file", lambda self: config)
+    downloads = []
+    source = images.Source("somewhere", downloads.append)
+    monkeypatch.setitem(images.SOURCES, "set3c", source)
+    with pytest.raises(Unavailable, match=r"butterfly\.png is not in .*data_paths"):
+        load_images("set3c")
+    assert not downloads
+    assert sorted(tmp_path.iterdir()) == [config, tmp_path / "partial"]
+    assert not list((tmp_path / "partial").iterdir())
 
 
 def test_a_checksum_list_keeps_its_lines_when_others_are_written(tmp_path):
