@@ -33,6 +33,7 @@ def check(path, expected):
     if not sha256(path).startswith(expected):
         raise Unavailable(
             f"{path} is not the file that this benchmark knows: its checksum is wrong, "
-            "so it is damaged or another version. Delete it, and it will be fetched "
-            "again (files of this repository: git checkout)."
+            "so it is damaged or another version. Replace it by the original: git "
+            "checkout for a file of this repository, your own copy for one of a folder "
+            "of data_paths; delete one that was downloaded, and it is fetched again."
         )

@@ -173,6 +173,7 @@ def test_a_damaged_image_is_named_and_never_used(damaged_set3c):
         images.load_images("set3c")
     assert str(damaged_set3c / "butterfly.png") in str(error.value)
     assert "checksum" in str(error.value)
+    assert "your own copy for one of a folder of data_paths" in str(error.value)
 
 
 def test_no_image_asked_for_is_no_image_and_no_download(offline):
