@@ -155,6 +155,43 @@ def test_lpips_is_absent_without_its_weights(data, scores, monkeypatch):
     assert "lpips" not in scores(noisy(data))
 
 
+class MeanError(torch.nn.Module):
+    """In the place of the network of LPIPS, which takes values in [0, 1] alone."""
+
+    def __init__(self, device):
+        super().__init__()
+
+    def forward(self, x_hat, x):
+        assert x_hat.min() >= 0 and x_hat.max() <= 1
+        return (x_hat - x).abs().mean((1, 2, 3))
+
+
+@pytest.fixture
+def lpips_by_mean_error(monkeypatch):
+    monkeypatch.setattr(metrics, "lpips_available", lambda: True)
+    monkeypatch.setattr(metrics.dinv.metric, "LPIPS", MeanError)
+    metrics._lpips.cache_clear()
+    yield
+    metrics._lpips.cache_clear()
+
+
+def test_lpips_is_averaged_over_the_images_clipped(data, scores, lpips_by_mean_error):
+    (batch,) = data["test"]
+    x_hat = batch.x.clone()
+    x_hat[0] = 2.0
+    error = 1 - batch.x[0].mean().item()
+    assert scores([x_hat])["lpips"] == pytest.approx(error / len(batch.x), rel=1e-5)
+    assert "lpips" not in scores([x_hat], is_last=False)
+
+
+def test_lpips_is_for_colour_images(get_data, get_objective, lpips_by_mean_error):
+    (batch,) = get_data("simulated")["test"]
+    grey = Batch(x=batch.x[:, :1], y=batch.y[:, :1], physics=batch.physics, names=())
+    data = {"train": [], "test": [grey], "dataset": "grey", "problem": "denoising"}
+    result = get_objective(data).evaluate_result(x_hat=[grey.y], is_last=True)
+    assert "ssim" in result and "lpips" not in result
+
+
 def test_a_batch_too_few_or_of_another_shape_is_refused(data, scores):
     with pytest.raises(ValueError):
         scores([])
