@@ -1,3 +1,4 @@
+import pywt
 import torch
 from torch.nn import functional as F
 
@@ -26,6 +27,14 @@ class Solver(IterativeSolver):
         "translation_invariant": [True],
     }
     search_space = {"reg": Range(0.003, 10.0, default=0.5, may_be_zero=True)}
+
+    def setup(self):
+        known = self.wavelet in pywt.wavelist(kind="discrete")
+        if not known or not pywt.Wavelet(self.wavelet).orthogonal:
+            raise ValueError(
+                "wavelet must be an orthogonal one of PyWavelets, of the families "
+                f"haar, db, sym, coif or dmey (db8, say), not {self.wavelet!r}."
+            )
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)

@@ -295,10 +295,21 @@ def test_a_solver_that_fails_says_it_and_the_others_go_on(
     assert message in said(capfd)
 
 
-@pytest.mark.parametrize(
-    "solver",
-    ["TV[n_iter=0]", "PnP-HQS[n_iter=0]", "TV[reg=0]", "Wavelets[wavelet=cat]"],
-)
+@pytest.mark.parametrize("wavelet", ["cat", "bior2.2", "morl", 8])
+def test_a_wavelet_that_is_not_orthogonal_is_skipped_with_the_families(
+    wavelet, run, capfd
+):
+    rows = run([f"Wavelets[wavelet={wavelet}]", GOOD])
+    assert solvers_of(rows) == [GOOD]
+    output = said(capfd)
+    assert (
+        "Reason: wavelet must be an orthogonal one of PyWavelets, of the families "
+        f"haar, db, sym, coif or dmey (db8, say), not {wavelet!r}."
+    ) in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("solver", ["TV[n_iter=0]", "PnP-HQS[n_iter=0]", "TV[reg=0]"])
 def test_a_parameter_without_meaning_is_met_with_words(solver, run, capfd):
     rows = run([solver, GOOD])
     assert GOOD in solvers_of(rows)
