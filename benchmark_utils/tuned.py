@@ -37,10 +37,10 @@ class Range:
 
     def check(self, name, value):
         """Raise ``ValueError`` for a value that is not a number of the right sign."""
-        bound = "0 or more" if self.may_be_zero else "above 0"
+        bound = ", 0 or more" if self.may_be_zero else " above 0"
         number = isinstance(value, int | float) and math.isfinite(value)
         if not number or value < 0 or (value == 0 and not self.may_be_zero):
-            raise ValueError(f"{name} must be a number {bound}, not {value!r}.")
+            raise ValueError(f"{name} must be a number{bound}, not {value!r}.")
 
     def n_values(self, parameters):
         """How many values there are to tune, for the parameters of a solver."""

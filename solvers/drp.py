@@ -43,7 +43,7 @@ class Solver(IterativeSolver):
     requires_grad = True
 
     def setup(self):
-        if not self.prior.startswith("sr"):
+        if not str(self.prior).startswith("sr"):
             raise ValueError(f"DRP takes an SR prior (sr2 or sr3), not {self.prior}.")
         self.R = self.load_restoration(self.prior, self.networks)
         self.factor = int(self.prior[2:])

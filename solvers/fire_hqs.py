@@ -90,7 +90,7 @@ class Solver(IterativeSolver):
 
     def setup(self):
         self.check_options()
-        tasks = self.priors.split("+")
+        tasks = str(self.priors).split("+")
         # Another D than the network's own is made at each iteration.
         D = None if self.degradation == "own" else Identity()
         self.models = [

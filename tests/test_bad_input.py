@@ -309,13 +309,45 @@ def test_a_wavelet_that_is_not_orthogonal_is_skipped_with_the_families(
     assert "Traceback" not in output
 
 
-@pytest.mark.parametrize("solver", ["TV[n_iter=0]", "PnP-HQS[n_iter=0]", "TV[reg=0]"])
-def test_a_parameter_without_meaning_is_met_with_words(solver, run, capfd):
-    rows = run([solver, GOOD])
-    assert GOOD in solvers_of(rows)
+COUNT, POSITIVE = "must be a whole number, 1 or more", "must be a number above 0"
+
+
+def test_a_parameter_without_meaning_is_refused_and_the_others_go_on(run, capfd):
+    rows = run(["TV[n_iter=0]", "PnP-HQS[sigma_start=0]", GOOD])
+    assert solvers_of(rows) == [GOOD]
     output = said(capfd)
-    assert "ZeroDivisionError" not in output
-    assert "StopIteration" not in output
+    assert f"Reason: n_iter {COUNT}, not 0." in output
+    assert f"Reason: sigma_start {POSITIVE}, not 0." in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    "name, parameters, reason",
+    [
+        ("TV", {"n_iter": 2.5}, f"n_iter {COUNT}, not 2.5."),
+        ("DRP", {"n_cg": 0}, f"n_cg {COUNT}, not 0."),
+        ("DRP", {"prior": None}, "DRP takes an SR prior (sr2 or sr3), not None."),
+        ("PnP-HQS", {"reg": 0}, f"reg {POSITIVE}, not 0."),
+        ("PnP-ADMM", {"reg": "a"}, f"reg {POSITIVE}, not 'a'."),
+        ("FiRe-HQS", {"noise": "0.05"}, f"noise {POSITIVE}, not '0.05'."),
+        ("FiRe-HQS", {"lambda_": -5}, "lambda_ must be a number, 0 or more, not -5."),
+        ("FiRe-HQS", {"gamma": None}, "gamma must be a number, 0 or more, not None."),
+        ("FiRe-HQS", {"gamma": "a"}, "gamma must be numbers, as 0.5 or 0.5+0.2, not"),
+        ("FiRe-HQS", {"strength": 2}, "strength must be between 0 and 1, not 2."),
+        ("FiRe-HQS", {"priors": None}, "Unknown prior 'None'."),
+    ],
+)
+def test_a_parameter_without_meaning_has_its_sentence(
+    name, parameters, reason, get_data
+):
+    (solver_class,) = BENCHMARK.check_solver_patterns([name], class_only=True)
+    data = {**get_data("simulated", problem="inpainting"), "device": "cpu"}
+    skipped, said = solver_class.get_instance(**parameters).skip(**data)
+    assert skipped and said.startswith(reason)
+
+
+def test_no_weight_at_all_has_a_meaning(run):
+    assert solvers_of(run(["TV[reg=0]"])) == ["TV[reg=0]"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
