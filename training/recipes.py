@@ -44,7 +44,7 @@ def fine_tuned(degradation, steps):
 RECIPES = {
     "denoiser": Recipe(degradation=DEGRADATIONS["denoiser"], steps=16_000),
     "deblur": fine_tuned(DEGRADATIONS["deblur"], steps=2800),
-    "motion": fine_tuned(DEGRADATIONS["motion"], steps=2800),
+    "motion": fine_tuned(DEGRADATIONS["motion"], steps=14_000),
     "jpeg": fine_tuned(DEGRADATIONS["jpeg"], steps=2800),
     "sr2": fine_tuned(DEGRADATIONS["sr2"], steps=2800),
     "sr3": fine_tuned(DEGRADATIONS["sr3"], steps=1400),
