@@ -1,10 +1,11 @@
-"""Rebuild the tables and the figure of the README from the files in results/.
+"""Rebuild the tables and the figures of the README from the files in results/.
 
     python tools/build_readme.py
 
-A table stands between <!-- table NAME SCORE --> and <!-- end -->: solvers in rows and
-problems in columns, or <!-- table NAME SCORE COLUMNS ROWS --> for other parameters of
-the datasets. The figures are in docs/.
+It fills those of the card of the networks too. A table stands between
+<!-- table NAME SCORE --> and <!-- end -->: solvers in rows and problems in columns, or
+<!-- table NAME SCORE COLUMNS ROWS --> for other parameters of the datasets. The figures
+are in docs/.
 """
 
 import math
@@ -25,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 from benchmark_utils.pictures import decode, picture_psnr  # noqa: E402
 from benchmark_utils.tuned import parse_key  # noqa: E402
 
-README = ROOT / "README.md"
+PAGES = [ROOT / "README.md", ROOT / "benchmark_utils" / "weights" / "README.md"]
 MAX_SOLVERS = 7
 # figure: the results that it shows
 FIGURES = {"reconstructions": "natural", "fire": "fire_set3c"}
@@ -91,7 +92,7 @@ def label(value, parameter="problem"):
 
 
 def fill(text):
-    """The README's text with its tables up to date."""
+    """The text of a page with its tables up to date."""
 
     def rebuilt(match):
         name, *options = match["options"].split()
@@ -133,10 +134,12 @@ def draw(results, path):
 
 
 def main():
-    README.write_text(fill(README.read_text()))
+    for page in PAGES:
+        page.write_text(fill(page.read_text()))
     for figure, results in FIGURES.items():
         draw(read(results), ROOT / "docs" / f"{figure}.png")
-    print(f"Rebuilt: {README.name} and docs/")
+    names = " and ".join(str(page.relative_to(ROOT)) for page in PAGES)
+    print(f"Rebuilt: {names}, and docs/")
 
 
 if __name__ == "__main__":
