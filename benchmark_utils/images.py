@@ -2,9 +2,8 @@
 
 A set is read from the folder that ``data_paths`` of config.yml gives for its source,
 where nothing is ever written, else from ``data/<source>``, where it is downloaded on
-first use. Every file is
-compared with the checksum recorded in ``image_checksums.txt``: the same images for
-everybody, whatever copy they come from.
+first use. Every file is compared with the checksum recorded in
+``image_checksums.txt``: the same images for everybody, whatever copy they come from.
 """
 
 import zipfile

@@ -153,8 +153,9 @@ class IterativeSolver(ShortName, BaseSolver):
     def warm_up(self):
         """Compute and drop one iterate, so that one-time costs are not timed."""
         self.pre_run_hook(None)
+        batch = min(self.batches, key=lambda batch: len(batch.y))
         with torch.inference_mode(not self.requires_grad):
-            iterates = self.iterate(self.batches[0].y, self.batches[0].physics)
+            iterates = self.iterate(batch.y, batch.physics)
             if next(iterates, None) is None:
                 raise ValueError(f"{self} yields no iterate: n_iter is 1 or more.")
 
