@@ -115,7 +115,7 @@ def deepinv_denoising(batch, weight):
 
 def deepinv_fista(batch, weight, n_inner):
     """deepinv's FISTA, whose TVPrior has ``n_inner`` iterations at most."""
-    step = 1 / float(batch.physics.compute_sqnorm(batch.x[0], verbose=False))
+    step = 1 / float(batch.physics.compute_sqnorm(batch.x[:1], verbose=False))
     algorithm = dinv.optim.FISTA(
         data_fidelity=dinv.optim.L2(),
         prior=dinv.optim.TVPrior(n_it_max=n_inner),
