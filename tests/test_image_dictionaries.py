@@ -70,7 +70,7 @@ def test_an_unknown_start_of_cdl_is_refused(data):
 def test_learning_takes_one_step_at_least(name, data):
     training = data()
     skipped, reason = stop_reason(name, training, training["train"], n_steps=0)
-    assert skipped and reason == "n_steps must be 1 or more, not 0."
+    assert skipped and reason == "n_steps must be a whole number, 1 or more, not 0."
 
 
 def test_supervised_atoms_need_training_images(data):

@@ -10,6 +10,7 @@ from conftest import BENCHMARK
 from benchmark_utils import restoration
 from benchmark_utils.batches import Batch
 from benchmark_utils.problems import PROBLEMS, make_physics
+from objective import DIVERGED
 
 # What tables call each solver, with its default parameters but for the slow ones.
 # Dictionaries are for vectors: tests/test_dictionary_solvers.py.
@@ -97,6 +98,10 @@ def test_a_prior_improves_on_the_pseudo_inverse(solver, problem, curve):
     ours, baseline = (
         curve(name, problem).objective_psnr.iloc[-1] for name in (solver, INVERSE)
     )
+    if math.isnan(baseline):
+        # A^+ makes so much noise of a blurred image that it counts as diverged.
+        assert problem == "gaussian_deblurring"
+        baseline = DIVERGED
     gain = GAIN[problem]
     if solver in NO_PRIOR or (solver, problem) in NO_GAIN:
         gain = min(gain, 0)
@@ -106,10 +111,12 @@ def test_a_prior_improves_on_the_pseudo_inverse(solver, problem, curve):
 @pytest.mark.parametrize("solver, problem", CURVES)
 def test_costly_scores_are_on_the_last_row_alone(solver, problem, curve):
     rows = curve(solver, problem)
+    scored = not rows.objective_diverged.iloc[-1]
     for score in ("objective_ssim", "objective_psnr_range"):
-        assert rows[score].notna().tolist() == [False] * (len(rows) - 1) + [True]
+        assert rows[score].notna().tolist() == [False] * (len(rows) - 1) + [scored]
     has_kernel = bool(rows.objective_psnr_kernel.notna().iloc[-1])
-    assert has_kernel == (problem != "denoising")
+    assert has_kernel == (scored and problem != "denoising")
+    assert scored or solver in DRIFTING
 
 
 @pytest.mark.parametrize("solver, problem", CURVES)

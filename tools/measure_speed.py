@@ -33,7 +33,7 @@ PATIENCE = 20
 
 
 def prepare(solver_name, problem, **parameters):
-    """A solver ready to iterate on the first test photograph, and that batch."""
+    """A solver ready to iterate on the test photographs, and their batch."""
     benchmark = Benchmark(ROOT)
     (dataset_class,) = benchmark.check_dataset_patterns(["natural"], class_only=True)
     (solver_class,) = benchmark.check_solver_patterns([solver_name], class_only=True)
@@ -115,7 +115,7 @@ def deepinv_denoising(batch, weight):
 
 def deepinv_fista(batch, weight, n_inner):
     """deepinv's FISTA, whose TVPrior has ``n_inner`` iterations at most."""
-    step = 1 / float(batch.physics.compute_sqnorm(batch.x[:1], verbose=False))
+    step = 1 / float(batch.physics.compute_sqnorm(batch.x, verbose=False))
     algorithm = dinv.optim.FISTA(
         data_fidelity=dinv.optim.L2(),
         prior=dinv.optim.TVPrior(n_it_max=n_inner),
