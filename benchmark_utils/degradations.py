@@ -256,14 +256,15 @@ class Downscaling(Degradation):
         extra = (0, -width % self.factor, 0, -height % self.factor)
         padded = F.pad(x, extra, mode="replicate") if any(extra) else x
         rows, columns = (
-            downscaling_matrix(n, self.factor).to(x) for n in padded.shape[-2:]
+            downscaling_matrix(n, self.factor, x.dtype, x.device)
+            for n in padded.shape[-2:]
         )
         return rows @ padded @ columns.T
 
 
 @cache
 @torch.inference_mode(False)  # so that it also serves where gradients are taken
-def downscaling_matrix(n, factor):
+def downscaling_matrix(n, factor, dtype, device):
     """MATLAB's imresize along one side, as a matrix: (n / factor, n).
 
     It is read from deepinv's imresize_matlab, which takes 5 to 13 times longer than the
@@ -273,7 +274,7 @@ def downscaling_matrix(n, factor):
     images = torch.eye(n, dtype=torch.float64)[:, None, :, None]
     images = images.repeat(1, 1, 1, 2 * factor)
     resized = dinv.physics.functional.imresize_matlab(images, 1 / factor)
-    return resized[:, 0, :, 0].T.contiguous()
+    return resized[:, 0, :, 0].T.to(device, dtype)
 
 
 def _masked(x, mask, noise, generator):

@@ -1,4 +1,4 @@
-"""Checks of the parameters of a dataset: what each one must be, in words."""
+"""Checks of the parameters of datasets and solvers: what each one must be, in words."""
 
 from numbers import Integral, Real
 
@@ -26,14 +26,15 @@ DENSITY = (lambda v: isinstance(v, Real) and 0 < v <= 1), "a share in (0, 1]"
 LEVEL = (lambda v: isinstance(v, Real) and v >= 0), "a number, 0 or more"
 
 
-def check_parameters(dataset, valid):
+def check_parameters(instance, valid):
     """Raise ``ValueError`` for the first parameter that is not what it must be.
 
     Parameters
     ----------
+    instance : dataset or solver
     valid : dict {name: (test, description)}
     """
     for name, (is_valid, description) in valid.items():
-        value = getattr(dataset, name)
+        value = getattr(instance, name)
         if not is_valid(value):
             raise ValueError(f"{name} must be {description}, not {value!r}.")

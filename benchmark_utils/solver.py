@@ -8,6 +8,7 @@ from benchopt.stopping_criterion import StoppingCriterion
 
 from benchmark_utils.errors import Unavailable
 from benchmark_utils.naming import ShortName
+from benchmark_utils.parameters import COUNT, check_parameters
 from benchmark_utils.restoration import load_denoiser, load_restoration
 from benchmark_utils.tuned import solver_key, tuned_parameters
 
@@ -109,12 +110,12 @@ class IterativeSolver(ShortName, BaseSolver):
 
     def _set_hyper_parameters(self, dataset, problem):
         """Check the numbers, and put the tuned ones in place of "tuned"."""
-        for parameter, value in self._parameters.items():
-            counts = parameter.startswith("n_") and value is not None
-            if counts and not (isinstance(value, int) and value >= 1):
-                raise ValueError(
-                    f"{parameter} must be a whole number, 1 or more, not {value!r}."
-                )
+        counts = {
+            name: COUNT
+            for name, value in self._parameters.items()
+            if name.startswith("n_") and value is not None
+        }
+        check_parameters(self, counts)
         key = solver_key(self.name, self._parameters, self.search_space)
         tuned = tuned_parameters(dataset, problem, key)
         for parameter, space in self.search_space.items():
