@@ -267,7 +267,7 @@ class Downscaling(Degradation):
 def downscaling_matrix(n, factor, dtype, device):
     """MATLAB's imresize along one side, as a matrix: (n / factor, n).
 
-    It is read from deepinv's imresize_matlab, which takes 5 to 13 times longer than the
+    It is read from deepinv's imresize_matlab, which takes 8 to 15 times longer than the
     products with the matrices of both sides: it computes its weights at each call.
     """
     # Image i is 1 on its row i: with equal columns, only rows are mixed.
