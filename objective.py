@@ -27,6 +27,7 @@ per test batch, of the shape of x.
 
 import torch
 from benchopt import BaseObjective
+from benchopt.parallel_backends import is_distributed_frontal
 
 from benchmark_utils import metrics
 from benchmark_utils.data_fit import data_fit
@@ -96,7 +97,18 @@ class Objective(ShortName, BaseObjective):
         return False, None
 
     def _check_device(self):
-        """Raise ``ValueError`` unless the solvers can run on ``device``."""
+        """Raise ``ValueError`` unless the solvers can run on ``device``.
+
+        On the login node of a cluster, what it has says nothing of the jobs, which
+        check for themselves; ``auto`` would be cached as the login node's.
+        """
+        if is_distributed_frontal():
+            if self.device != "auto":
+                return
+            raise ValueError(
+                "device=auto cannot be told from the login node of a cluster: add "
+                '-o "Inverse problems[device=cuda]", or device=cpu.'
+            )
         if self.device == "auto":
             return
         try:

@@ -38,14 +38,12 @@ class Batch:
         return replace(self, x=None)
 
     def to(self, device):
-        """A copy on ``device``; the batch itself where it is already there."""
-        if self.y.device == torch.device(device):
-            return self
+        """A copy on ``device``: what is done to it does not change this batch."""
         return replace(
             self,
-            y=self.y.to(device),
+            y=self.y.to(device, copy=True),
             physics=copy.deepcopy(self.physics).to(device),
-            x=None if self.x is None else self.x.to(device),
+            x=None if self.x is None else self.x.to(device, copy=True),
         )
 
 

@@ -228,12 +228,8 @@ def patch_atoms(images, n_atoms, atom_size, generator):
         Degraded images, their holes filled: ``data_fit(physics, y).initial_guess()``.
     atom_size : tuple (h, w), not larger than the images.
     """
-    size, (height, width) = images.shape[-2:], atom_size
-    if height > size[0] or width > size[1]:
-        raise ValueError(
-            f"Atoms of {height}x{width} pixels do not fit in an image of "
-            f"{size[0]}x{size[1]}."
-        )
+    height, width = atom_size
+    check_atom_size(images.shape, atom_size)
     patches = images.unfold(2, height, 1).unfold(3, width, 1).movedim(1, 3)
     variance = patches.var((-2, -1), correction=0).sum(-1).flatten()
     n_textured = int((variance > 0).sum())
@@ -247,8 +243,19 @@ def patch_atoms(images, n_atoms, atom_size, generator):
     return normalise(cut - cut.mean((-2, -1), keepdim=True), ATOM_DIMS)
 
 
+def check_atom_size(image_shape, atom_size):
+    """Raise ``ValueError`` for atoms (h, w) larger than images (..., H, W)."""
+    (height, width), (h, w) = image_shape[-2:], atom_size
+    if h > height or w > width:
+        raise ValueError(
+            f"Atoms of {h}x{w} pixels do not fit in an image of {height}x{width}."
+        )
+
+
 def low_frequencies(images, std):
-    """Gaussian mean of each channel (B, C, H, W), of width ``std`` pixels."""
+    """Gaussian mean of each channel (B, C, H, W), of width ``std`` pixels; 0 for 0."""
+    if std == 0:
+        return torch.zeros_like(images)
     smooth = gaussian_filter(images.cpu().numpy(), (0, 0, std, std), mode="reflect")
     return torch.from_numpy(smooth).to(images)
 
@@ -326,5 +333,6 @@ def learn_convolutional(
         codes = solve(lasso, lam, all_codes[i], n_inner, 0, nonnegative)
         residual = fits[i].grad(lasso.dictionary.synthesis(codes))
         gradient = lasso.dictionary.atom_gradient(codes, residual)
-        all_codes[i] = codes
+        if k + len(fits) < n_steps:
+            all_codes[i] = codes
         yield adam.step(gradient.sum(0) if atoms.ndim == 4 else gradient), codes

@@ -85,6 +85,14 @@ class DataFit:
         """A first iterate: the pseudo-inverse, regularised by 1% of ||A||^2."""
         return self.pseudo_inverse(0.01 * self.lipschitz)
 
+    @property
+    def has_kernel(self):
+        """Whether the measurements say nothing of some part of x, as far as is known.
+
+        Directions dampened below KERNEL_THRESHOLD count as lost.
+        """
+        return True
+
     def project_on_range(self, x):
         """A^+ A x: the part of x that the measurements determine."""
         return self.physics.A_dagger(self.A(x), **self.cg_options)
@@ -102,9 +110,13 @@ class DiagonalDataFit(DataFit):
     def inverse(self, y):
         return y
 
-    @property
+    @cached_property
     def lipschitz(self):
         return float(self.spectrum.max())
+
+    @property
+    def has_kernel(self):
+        return not bool(self._kept(KERNEL_THRESHOLD).all())
 
     def _filtered_adjoint(self, y, weights):
         return self.A_adjoint(self.inverse(weights * self.transform(y)))
@@ -125,8 +137,10 @@ class DiagonalDataFit(DataFit):
         return self._filtered_adjoint(self.A(x), weights)
 
     def _inverse_spectrum(self, threshold):
-        kept = self.spectrum > threshold**2 * self.lipschitz
-        return torch.where(kept, 1 / self.spectrum, 0.0)
+        return torch.where(self._kept(threshold), 1 / self.spectrum, 0.0)
+
+    def _kept(self, threshold):
+        return self.spectrum > threshold**2 * self.lipschitz
 
 
 class MaskDataFit(DiagonalDataFit):
@@ -214,6 +228,10 @@ class DownsamplingDataFit(DiagonalDataFit):
         folded = power.abs().square().unflatten(-1, (self.factor, width))
         folded = folded.unflatten(-3, (self.factor, height)).sum((-4, -2))
         self.spectrum = folded[..., : width // 2 + 1] / self.factor**2
+
+    @property
+    def has_kernel(self):
+        return self.factor > 1 or super().has_kernel
 
     def transform(self, y):
         return torch.fft.rfft2(y)

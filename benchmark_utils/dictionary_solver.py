@@ -3,6 +3,7 @@
 import torch
 
 from benchmark_utils.dictionaries import operator_of, random_dictionary
+from benchmark_utils.parameters import POSITIVE
 from benchmark_utils.solver import IterativeSolver
 from benchmark_utils.sparse_coding import sparse_code
 
@@ -23,6 +24,7 @@ class DictionarySolver(IterativeSolver):
     """
 
     N_FIRST, N_CODING = 100, 20
+    valid = {"lam": POSITIVE}
     test_config = {"dataset": {"name": "synthetic_dictionary", "n_signals": 200}}
 
     def check_signals(self):

@@ -55,6 +55,10 @@ def solver_from_function(function, solver_name):
     return Solver
 
 
+def as_list(patterns):
+    return [patterns] if isinstance(patterns, str) else list(patterns)
+
+
 def evaluate(function, dataset, name="My method", against=(), output="evaluation"):
     """Score a function as the solvers are: same measurements, metrics and pictures.
 
@@ -67,7 +71,7 @@ def evaluate(function, dataset, name="My method", against=(), output="evaluation
         As on benchopt's command line: "natural", "bsd[problem=inpainting]"...
     name : str
         What to call the function in tables and plots.
-    against : list of str
+    against : str or list of str
         Solvers to run beside it: "TV", "PnP-HQS[denoiser=tv]"...
     output : str
         Name of the result file in ``outputs``.
@@ -90,9 +94,8 @@ def evaluate(function, dataset, name="My method", against=(), output="evaluation
             raise ValueError(
                 f"{name} is a solver of the benchmark: choose another name."
             )
-    patterns = [dataset] if isinstance(dataset, str) else list(dataset)
-    datasets = benchmark.check_dataset_patterns(patterns)
-    others = benchmark.check_solver_patterns(list(against)) if against else []
+    datasets = benchmark.check_dataset_patterns(as_list(dataset))
+    others = benchmark.check_solver_patterns(as_list(against)) if against else []
     _, results = _run_benchmark(
         benchmark,
         solvers=[(solver_from_function(function, name), {}), *others],

@@ -25,6 +25,9 @@ from benchmark_utils.problems import (
 # Images of one shape are measured together, this many at a time at most.
 MAX_BATCH = 8
 
+# SSIM looks at 11 pixels around each, and the enlarged detail is an eighth of a side.
+SMALLEST_SIDE = 8
+
 
 class LazyBatches(Sequence):
     """Batches made when they are asked for: nobody pays for training images unused.
@@ -70,7 +73,7 @@ class ImageDataset(ShortName, BaseDataset):
     }
 
     valid = {
-        "img_size": optional(COUNT),
+        "img_size": optional(whole(SMALLEST_SIDE)),
         "n_images": optional(COUNT),
         "n_train": optional(whole(0)),
     }

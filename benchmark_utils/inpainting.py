@@ -4,6 +4,8 @@ import torch
 from torch.nn import functional as F
 
 STD, RADIUS = 2.0, 8
+# Below the weight of a pixel at the corner of the window, 4e-9.
+SMALLEST = 1e-12
 
 
 def smooth(x):
@@ -21,9 +23,10 @@ def smooth(x):
 def fill_holes(y, mask):
     """y (B, C, H, W), its holes filled with a Gaussian mean of the pixels around.
 
-    ``mask`` (B or 1, C or 1, H, W) is 1 where a pixel is known, else 0. A pixel that is
-    more than RADIUS pixels away from any known one becomes 0.
+    ``mask`` (B or 1, C or 1, H, W) is 1 where a pixel is known, else 0. A pixel with
+    no known one within RADIUS rows and columns becomes 0.
     """
     if bool(mask.all()):
-        return y
-    return torch.where(mask == 0, smooth(mask * y) / smooth(mask).clamp(min=1e-6), y)
+        return y.clone()
+    weight = smooth(mask).clamp(min=SMALLEST)
+    return torch.where(mask == 0, smooth(mask * y) / weight, y)

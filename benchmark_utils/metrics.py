@@ -33,7 +33,8 @@ def range_and_kernel_psnr(fit, x_hat, x):
     With P = A^+ A, the error splits as ||P e||^2 + ||e - P e||^2 = ||e||^2; both parts
     are divided by the number of values of x, as in ``psnr``. Singular values of a blur
     or of downsampling below ``KERNEL_THRESHOLD`` times the largest count as zero. The
-    second is infinite where ker A = {0}.
+    second is infinite where nothing is lost: what is left of the error there is
+    rounding.
 
     Returns
     -------
@@ -41,7 +42,8 @@ def range_and_kernel_psnr(fit, x_hat, x):
     """
     error = x_hat - x
     seen = fit.project_on_range(error)
-    return psnr(seen, 0), psnr(error - seen, 0)
+    lost = error - seen if fit.has_kernel else torch.zeros_like(error)
+    return psnr(seen, 0), psnr(lost, 0)
 
 
 def lpips_available():

@@ -58,6 +58,17 @@ class CompactUNet(nn.Module):
         self.decoders = nn.ModuleList(stack(width) for width in widths[:-1])
         self.tail = nn.Conv2d(widths[0], 4 * channels, 3, padding=1, bias=False)
 
+    @classmethod
+    def from_weights(cls, weights):
+        """The network whose ``state_dict`` is ``weights``, of their sizes."""
+        n_downs = sum(name.startswith("downs.") for name in weights)
+        firsts = ["head", *(f"downs.{i}" for i in range(n_downs))]
+        widths = [weights[f"{name}.weight"].shape[0] for name in firsts]
+        blocks = {name.split(".")[1] for name in weights if name.startswith("body.")}
+        network = cls(widths=widths, blocks=len(blocks))
+        network.load_state_dict(weights)
+        return network
+
     def forward(self, x, sigma):
         """Restore ``x``.
 

@@ -23,6 +23,7 @@ def optional(valid):
 COUNT = whole(1)
 SHARE = (lambda v: isinstance(v, Real) and 0 <= v < 1), "a share in [0, 1)"
 DENSITY = (lambda v: isinstance(v, Real) and 0 < v <= 1), "a share in (0, 1]"
+POSITIVE = (lambda v: isinstance(v, Real) and v > 0), "a number above 0"
 LEVEL = (lambda v: isinstance(v, Real) and v >= 0), "a number, 0 or more"
 
 

@@ -1,6 +1,7 @@
 """The networks that are priors: denoisers, and restoration models T = R o D."""
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +42,7 @@ def load_compact(name, device):
             f"repository, or make them with python training/train.py {name}."
         )
     check(path, expected)
-    network = CompactUNet()
-    network.load_state_dict(load_file(path))
-    network = network.eval().requires_grad_(False)
+    network = CompactUNet.from_weights(load_file(path)).eval().requires_grad_(False)
     return network.to(device, memory_format=torch.channels_last)
 
 
@@ -64,6 +63,33 @@ def save_compact_weights(network, name):
 
 def _compact(device):
     return load_compact("denoiser", device)
+
+
+class Equivariant:
+    """The mean of a denoiser over the rotations and reflections of a square.
+
+    Terris, Moreau, Pustelnik and Tachella (CVPR 2024), "Equivariant plug-and-play image
+    reconstruction": a photograph turned is a photograph, and so denoises the same way.
+    """
+
+    SYMMETRIES = tuple(product(range(4), (False, True)))
+
+    def __init__(self, network):
+        self.network, self.n_calls = network, len(self.SYMMETRIES)
+
+    def __call__(self, x, sigma):
+        total = sum(self._turned(x, sigma, *how) for how in self.SYMMETRIES)
+        return total / self.n_calls
+
+    def _turned(self, x, sigma, quarters, mirrored):
+        x = x.rot90(quarters, (-2, -1))
+        restored = self.network(x.flip(-1) if mirrored else x, sigma)
+        restored = restored.flip(-1) if mirrored else restored
+        return restored.rot90(-quarters, (-2, -1))
+
+
+def _equivariant(device):
+    return Equivariant(load_compact("denoiser", device))
 
 
 def _drunet(device):
@@ -106,10 +132,22 @@ def on_image_grid(degraded, size):
     return y, sigma
 
 
-DENOISERS = {"compact": _compact, "drunet": _drunet, "tv": _tv, "bm3d": _bm3d}
+DENOISERS = {
+    "compact": _compact,
+    "equivariant": _equivariant,
+    "drunet": _drunet,
+    "tv": _tv,
+    "bm3d": _bm3d,
+}
 
 # Numbers of channels that a denoiser or a family of networks takes; others take any.
-CHANNELS = {"compact": (1, 3), "drunet": (3,), "bm3d": (3,), "published": (3,)}
+CHANNELS = {
+    "compact": (1, 3),
+    "equivariant": (1, 3),
+    "drunet": (3,),
+    "bm3d": (3,),
+    "published": (3,),
+}
 
 
 def check_images(shapes, name, degradation=None):
@@ -141,18 +179,19 @@ def check_images(shapes, name, degradation=None):
 
 
 class CountedDenoiser:
-    """A denoiser D(x, sigma) that counts the images it was given.
+    """A denoiser D(x, sigma) that counts the images its network was given.
 
     Parameters
     ----------
     function : callable (x (B, C, H, W), sigma: float) -> (B, C, H, W)
+        Its ``n_calls`` is how many times it calls a network, where it is not once.
     """
 
     def __init__(self, function):
         self.function, self.n_images = function, 0
 
     def __call__(self, x, sigma):
-        self.n_images += len(x)
+        self.n_images += len(x) * getattr(self.function, "n_calls", 1)
         return self.function(x, sigma)
 
 

@@ -29,6 +29,17 @@ def mean_or_nan(values):
     return values.mean(skipna=False)
 
 
+def score_cell(score, is_best=False):
+    """A score as tables show it, the best in bold.
+
+    NaN and -inf are those of a solver that diverged; inf, of the truth, is "exact".
+    """
+    if math.isnan(score) or score == -math.inf:
+        return "diverged"
+    shown = "exact" if score == math.inf else score
+    return f"**{shown}**" if is_best else shown
+
+
 def short_label(dataset_name):
     """The name as titles show it: natural[problem=sr4] is "natural sr4"."""
     label = re.sub(r"problem=([^,\]]+)", r"\1", dataset_name)

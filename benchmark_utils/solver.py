@@ -8,7 +8,7 @@ from benchopt.stopping_criterion import StoppingCriterion
 
 from benchmark_utils.errors import Unavailable
 from benchmark_utils.naming import ShortName
-from benchmark_utils.parameters import COUNT, check_parameters
+from benchmark_utils.parameters import COUNT, check_parameters, optional
 from benchmark_utils.restoration import load_denoiser, load_restoration
 from benchmark_utils.tuned import solver_key, tuned_parameters
 
@@ -35,6 +35,8 @@ class IterativeSolver(ShortName, BaseSolver):
     search_space : dict of Range
         The hyper-parameters to tune. Their value in ``parameters`` is "tuned": the
         value of config/tuned.yml for the problem at hand, or the range's default.
+    valid : dict {parameter: (test, description)}
+        What other parameters must be (benchmark_utils/parameters.py).
     setup() : optional
         Loads what the method needs, once per problem; not timed.
     fit(train) : optional
@@ -58,6 +60,7 @@ class IterativeSolver(ShortName, BaseSolver):
     sampling_strategy = "callback"
     stopping_criterion = FixedBudget()
     search_space = {}
+    valid = {}
     snapshots = ()
     requires_grad = False
 
@@ -95,7 +98,9 @@ class IterativeSolver(ShortName, BaseSolver):
         self.device = torch.device(device)
         self.train = train
         self.batches = [batch.to(self.device) for batch in test]
-        self.true_dictionary = dictionary
+        self.true_dictionary = (
+            None if dictionary is None else dictionary.to(self.device)
+        )
         self.atoms = self.fit_time = None
         self.patch_shape = patch_shape
         self.check_signals()
@@ -105,17 +110,19 @@ class IterativeSolver(ShortName, BaseSolver):
                 "n_train at least 1?"
             )
         self._networks = []
+        # benchopt keeps one solver for all the datasets, and warms it up once.
+        self._warmup_done = False
         self._set_hyper_parameters(dataset, problem)
         self.setup()
 
     def _set_hyper_parameters(self, dataset, problem):
         """Check the numbers, and put the tuned ones in place of "tuned"."""
         counts = {
-            name: COUNT
-            for name, value in self._parameters.items()
-            if name.startswith("n_") and value is not None
+            name: optional(COUNT) if values == [None] else COUNT
+            for name, values in self.parameters.items()
+            if name.startswith("n_")
         }
-        check_parameters(self, counts)
+        check_parameters(self, counts | self.valid)
         key = solver_key(self.name, self._parameters, self.search_space)
         tuned = tuned_parameters(dataset, problem, key)
         for parameter, space in self.search_space.items():
@@ -144,7 +151,7 @@ class IterativeSolver(ShortName, BaseSolver):
         return {batch.image_shape for batch in self.batches}
 
     def get_next(self, stop_val):
-        """Every iterate up to the tenth, then about ten per doubling."""
+        """Every iterate up to the 22nd, then about ten per doubling."""
         return max(stop_val + 1, round(1.07 * stop_val))
 
     def pre_run_hook(self, stop_val):

@@ -34,6 +34,8 @@ LIBRARIES = (
     "scikit-image",
     "scikit-learn",
     "pillow",
+    "scipy",
+    "torchmetrics",
 )
 # Packages that nobody has to install.
 OPTIONAL = ("bm3d",)
@@ -43,9 +45,19 @@ READERS = ("results.py", "evaluation.py")
 
 
 def fingerprint_of(root):
-    """Hexadecimal digest of the code and data under ``root`` that shape the results.
+    """Two hexadecimal digests, "code-machine", of all that shapes the results."""
+    return f"{_digest_of_code(root)}-{_digest_of_machine()}"
 
-    Markdown is for people to read, and shapes none.
+
+def code_of(fingerprint):
+    """Its first digest, which is the same in all clones of a commit."""
+    return fingerprint.partition("-")[0]
+
+
+def _digest_of_code(root):
+    """Of the shared code, the datasets, the weights and the tuned values.
+
+    Markdown is for people to read, and shapes no result.
     """
     digest = hashlib.sha256()
     files = [
@@ -61,11 +73,14 @@ def fingerprint_of(root):
     for path in sorted(files) + [tuned] * tuned.exists():
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
-    for library in LIBRARIES:
-        digest.update(f"{library} {version(library)}".encode())
-    digest.update(f"cuda {torch.cuda.is_available()}".encode())
-    digest.update(repr(availability()).encode())
     return digest.hexdigest()[:12]
+
+
+def _digest_of_machine():
+    """Of the libraries, and of what may be missing."""
+    versions = {library: version(library) for library in LIBRARIES}
+    found = versions, torch.cuda.is_available(), availability()
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:12]
 
 
 def availability():

@@ -1,6 +1,6 @@
 import torch
 
-from benchmark_utils.image_dataset import ImageDataset
+from benchmark_utils.image_dataset import SMALLEST_SIDE, ImageDataset
 from benchmark_utils.parameters import COUNT, whole
 
 
@@ -14,8 +14,7 @@ class Dataset(ImageDataset):
         "img_size": [32],
         "n_images": [2],
     }
-    # A rectangle has half of the image's height.
-    valid = {"img_size": whole(2), "n_images": COUNT}
+    valid = {"img_size": whole(SMALLEST_SIDE), "n_images": COUNT}
 
     def load(self, split):
         generator = torch.Generator().manual_seed(int(split == "test"))

@@ -1,17 +1,16 @@
-import numpy as np
 from benchopt import BasePlot
 
-from benchmark_utils.results import ANOMALY, last_rows, mean_or_nan, short_label
+from benchmark_utils.results import (
+    ANOMALY,
+    last_rows,
+    mean_or_nan,
+    score_cell,
+    short_label,
+)
 
 TRUTH = "_truth"
 SCALE = "Anomaly: 10 log10 of ||x - T(x)||^2 per value (dB), low where x suits prior T"
 NONE = "No scores here: run with the objective's anomaly set, to denoiser+sr2 say"
-
-
-def cell(score, is_lowest=False):
-    if not np.isfinite(score):
-        return "diverged"
-    return f"**{score}**" if is_lowest else score
 
 
 class Plot(BasePlot):
@@ -41,10 +40,13 @@ class Plot(BasePlot):
         lowest = scores[scored].min().combine(truth, min)
 
         def cells(values):
-            return [cell(values[name], values[name] == lowest[name]) for name in scored]
+            return [
+                score_cell(values[name], values[name] == lowest[name])
+                for name in scored
+            ]
 
         table = [
-            [short_label(solver), cell(values["objective_psnr"]), *cells(values)]
+            [short_label(solver), score_cell(values["objective_psnr"]), *cells(values)]
             for solver, values in scores.iterrows()
         ]
         return [*table, ["truth", "", *cells(truth)]]

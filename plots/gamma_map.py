@@ -24,7 +24,7 @@ def grids(df, dataset, objective):
     Returns
     -------
     dict: {solver without its gamma: (names of the two priors, DataFrame)}. A cell that
-    was not run is NaN, one that diverged -inf.
+    was not run is NaN, one that diverged -inf, one that is exact inf.
     """
     if not set(PARAMETERS) <= set(df):
         return {}
@@ -38,7 +38,7 @@ def grids(df, dataset, objective):
     scores = final_scores(df, objective)
     scores = scores[scores["dataset_name"] == dataset]
     cells = scores.join(solvers, on="solver_name")
-    cells = cells.assign(psnr=cells["psnr"].where(np.isfinite, -np.inf))
+    cells = cells.assign(psnr=cells["psnr"].fillna(-np.inf))
 
     found = {}
     maps = cells["solver_name"].map(lambda solver: without(solver, "gamma"))
@@ -53,7 +53,7 @@ def best_cell(grid):
     """Row, column and PSNR of the best cell; None where all diverged."""
     psnr = grid.fillna(-np.inf).to_numpy()
     row, column = np.unravel_index(psnr.argmax(), psnr.shape)
-    if np.isinf(psnr[row, column]):
+    if psnr[row, column] == -np.inf:
         return None
     return int(row), int(column), psnr[row, column]
 
@@ -77,7 +77,8 @@ def draw(priors, grid):
     for (row, column), value in np.ndenumerate(grid.to_numpy()):
         if np.isnan(value):
             continue
-        text, colour, weight = "diverged", "black", "normal"
+        text = "exact" if value > 0 else "diverged"
+        colour, weight = "black", "normal"
         if np.isfinite(value):
             text = f"{value:.2f}"
             colour = "white" if colours.norm(value) < 0.6 else "black"

@@ -1,14 +1,6 @@
-import numpy as np
 from benchopt import BasePlot
 
-from benchmark_utils.results import final_scores, mean_or_nan, short_label
-
-
-def cell(psnr_or_rank, is_best):
-    if np.isnan(psnr_or_rank) or psnr_or_rank == -np.inf:
-        return "diverged"
-    shown = "exact" if psnr_or_rank == np.inf else psnr_or_rank
-    return f"**{shown}**" if is_best else shown
+from benchmark_utils.results import final_scores, mean_or_nan, score_cell, short_label
 
 
 def column_labels(datasets):
@@ -50,11 +42,15 @@ class Plot(BasePlot):
             rows.append(
                 [
                     solver,
-                    cell(rank[solver], complete[solver] and rank[solver] == best_rank),
-                    cell(psnr[solver], complete[solver] and psnr[solver] == best_psnr),
+                    score_cell(
+                        rank[solver], complete[solver] and rank[solver] == best_rank
+                    ),
+                    score_cell(
+                        psnr[solver], complete[solver] and psnr[solver] == best_psnr
+                    ),
                     f"{len(runs)}/{len(datasets)}",
                     *(
-                        cell(final[dataset], final[dataset] == best[dataset])
+                        score_cell(final[dataset], final[dataset] == best[dataset])
                         if dataset in final
                         else "not run"
                         for dataset in datasets

@@ -79,7 +79,7 @@ class Plot(BasePlot):
             title += f": {rows['final_results'].iloc[0]['names'][picture - 1]}"
         diverged = rows.loc[rows["objective_diverged"] == 1, "solver_name"]
         if not diverged.empty:
-            title += f" (stopped on NaN or infinite values: {', '.join(diverged)})"
+            title += f" (diverged: {', '.join(diverged)})"
         return {"title": title, "ncols": 1 + len(self._iterations(rows))}
 
     @staticmethod

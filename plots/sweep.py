@@ -104,9 +104,11 @@ class Plot(BasePlot):
         scores = self._scores(df, objective, problem)
         _, data, strength, _ = sweeps(df).get(problem, ("", "", "", {}))
         title = f"{objective}\n{f'Data: {short_label(data)}' if data else NONE}"
-        diverged = scores.loc[~np.isfinite(scores["psnr"]), "solver_name"].unique()
-        if len(diverged):
-            title += f"\nDiverged where there is no point: {', '.join(diverged)}"
+        psnr = scores["psnr"].fillna(-np.inf)
+        for what, value in {"Diverged": -np.inf, "Exact": np.inf}.items():
+            solvers = scores.loc[psnr == value, "solver_name"].unique()
+            if len(solvers):
+                title += f"\n{what} where there is no point: {', '.join(solvers)}"
         return {
             "title": title,
             "xlabel": STRENGTHS.get(strength, ""),

@@ -3,6 +3,7 @@ import torch
 from benchmark_utils.batches import noise_level
 from benchmark_utils.convolutional import (
     ConvolutionalDictionary,
+    check_atom_size,
     coded_images,
     learn_convolutional,
     low_frequencies,
@@ -10,6 +11,7 @@ from benchmark_utils.convolutional import (
     random_atoms,
 )
 from benchmark_utils.data_fit import data_fit
+from benchmark_utils.parameters import COUNT, LEVEL
 from benchmark_utils.solver import IterativeSolver
 from benchmark_utils.tuned import Range
 
@@ -43,16 +45,19 @@ class Solver(IterativeSolver):
         "init": ["patches"],
         "nonnegative": [False],
     }
+    valid = {"atom_size": COUNT, "low": LEVEL}
     search_space = {"reg": Range(0.05, 10.0, default=1.0)}
 
     def setup(self):
         if self.init not in RATES:
             raise ValueError(f"init must be patches or random, not {self.init!r}.")
+        for batch in self.batches:
+            check_atom_size(batch.image_shape, (self.atom_size, self.atom_size))
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)
         guess = fit.initial_guess()
-        x_low = low_frequencies(guess, self.low) if self.low else 0 * guess
+        x_low = low_frequencies(guess, self.low)
         fit = data_fit(physics, y - fit.A(x_low))
         lam = self.reg * noise_level(physics)
         learning = learn_convolutional(

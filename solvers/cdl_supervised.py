@@ -1,14 +1,18 @@
+from itertools import islice
+
 import deepinv as dinv
 import torch
 
 from benchmark_utils.batches import noise_level
 from benchmark_utils.convolutional import (
+    check_atom_size,
     coded_images,
     learn_convolutional,
     low_frequencies,
     patch_atoms,
 )
 from benchmark_utils.data_fit import data_fit
+from benchmark_utils.parameters import COUNT, LEVEL
 from benchmark_utils.solver import IterativeSolver
 from benchmark_utils.tuned import Range
 
@@ -34,14 +38,18 @@ class Solver(IterativeSolver):
         "n_steps": [150],
         "n_iter": [200],
     }
+    valid = {"atom_size": COUNT, "low": LEVEL}
     search_space = {"reg": Range(0.02, 10.0, default=0.3)}
     LEARNING_LAM = 0.1
 
+    def setup(self):
+        for batch in self.batches:
+            check_atom_size(batch.image_shape, (self.atom_size, self.atom_size))
+
     def fit(self, train):
+        photographs = (x for batch in train for x in batch.x.to(self.device).split(1))
         images = [
-            x - low_frequencies(x, self.low)
-            for batch in train
-            for x in batch.x.to(self.device).split(1)
+            x - low_frequencies(x, self.low) for x in islice(photographs, self.n_steps)
         ]
         n_each, size = -(-self.n_atoms // len(images)), (self.atom_size,) * 2
         patches = [patch_atoms(x, n_each, size, self.generator) for x in images]

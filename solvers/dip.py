@@ -2,6 +2,7 @@ import deepinv as dinv
 import torch
 
 from benchmark_utils.data_fit import data_fit
+from benchmark_utils.parameters import COUNT, POSITIVE, whole
 from benchmark_utils.solver import IterativeSolver
 
 
@@ -19,6 +20,7 @@ class Solver(IterativeSolver):
 
     name = "DIP"
     parameters = {"n_iter": [1000], "channels": [32], "layers": [6], "lr": [0.01]}
+    valid = {"channels": COUNT, "layers": whole(2), "lr": POSITIVE}
     test_config = {"n_iter": 5}
     requires_grad = True
     decay = 0.05

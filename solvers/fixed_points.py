@@ -1,6 +1,7 @@
 import deepinv as dinv
 
 from benchmark_utils.degradations import Identity
+from benchmark_utils.parameters import LEVEL
 from benchmark_utils.solver import IterativeSolver
 
 
@@ -21,6 +22,7 @@ class Solver(IterativeSolver):
         "noise": [0.02],
         "n_iter": [50],
     }
+    valid = {"noise": LEVEL}
     always_shown = ("prior",)
     snapshots = (1, 3, 10, 20, 49)
 

@@ -1,5 +1,6 @@
 from benchmark_utils.data_fit import data_fit
 from benchmark_utils.degradations import adjoint
+from benchmark_utils.parameters import POSITIVE
 from benchmark_utils.solver import IterativeSolver
 from benchmark_utils.tuned import Range
 
@@ -25,6 +26,7 @@ class Solver(IterativeSolver):
         "reg": ["tuned"],
         "noise": ["tuned"],
     }
+    valid = {"step": POSITIVE}
     search_space = {
         "reg": Range(0.003, 1.0, default=0.1, may_be_zero=True),
         "noise": Range(0.003, 0.1, default=0.03, may_be_zero=True),

@@ -2,6 +2,7 @@ import numpy as np
 import torch
 
 from benchmark_utils.data_fit import data_fit
+from benchmark_utils.parameters import POSITIVE
 from benchmark_utils.solver import IterativeSolver
 from benchmark_utils.tuned import Range
 
@@ -27,6 +28,7 @@ class Solver(IterativeSolver):
         "sigma_end": ["tuned"],
         "reg": ["tuned"],
     }
+    valid = {"step": POSITIVE}
     search_space = {
         "sigma_start": Range(0.02, 0.2, default=0.1),
         "sigma_end": Range(0.003, 0.1, default=0.02),

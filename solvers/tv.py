@@ -1,5 +1,6 @@
 from benchmark_utils.batches import noise_level
 from benchmark_utils.data_fit import data_fit
+from benchmark_utils.parameters import POSITIVE
 from benchmark_utils.solver import IterativeSolver
 from benchmark_utils.tuned import Range
 from benchmark_utils.tv import gradient, gradient_adjoint, project_on_ball
@@ -15,6 +16,7 @@ class Solver(IterativeSolver):
 
     name = "TV"
     parameters = {"reg": ["tuned"], "n_iter": [200], "step": [0.02]}
+    valid = {"step": POSITIVE}
     search_space = {"reg": Range(0.003, 3.0, default=0.2, may_be_zero=True)}
     relaxation = 1.9
 

@@ -4,18 +4,21 @@ from torch.nn import functional as F
 
 from benchmark_utils.batches import noise_level
 from benchmark_utils.data_fit import data_fit
+from benchmark_utils.parameters import COUNT
 from benchmark_utils.solver import IterativeSolver
 from benchmark_utils.tuned import Range
 from benchmark_utils.wavelets import pad_to_multiple, soft_threshold
 
 
 class Solver(IterativeSolver):
-    """min_x 1/2 ||A x - y||^2 + reg sigma ||W x||_1, W orthonormal, by FISTA.
+    """min_x 1/2 ||A x - y||^2 + reg sigma ||W x||_1, by FISTA.
 
-    Beck and Teboulle (2009). The wavelet transform is periodic on the image extended
-    to a multiple of 2^levels. ``translation_invariant`` draws a circular shift of the
-    image at each iteration and averages the second half of the iterates (cycle
-    spinning: Figueiredo and Nowak, 2003), which removes the artefacts of the grid.
+    Beck and Teboulle (2009). W are the details, at all levels, of an orthonormal
+    wavelet transform, whose coarse approximation is not penalised. The transform is
+    periodic on the image extended to a multiple of 2^levels. ``translation_invariant``
+    draws a circular shift of the image at each iteration and averages the second half
+    of the iterates (cycle spinning: Figueiredo and Nowak, 2003), which removes the
+    artefacts of the grid.
     """
 
     name = "Wavelets"
@@ -26,6 +29,7 @@ class Solver(IterativeSolver):
         "levels": [4],
         "translation_invariant": [True],
     }
+    valid = {"levels": COUNT}
     search_space = {"reg": Range(0.003, 10.0, default=0.5, may_be_zero=True)}
 
     def setup(self):

@@ -73,6 +73,7 @@ def solvers_of(rows):
         ("sr4", "factor", "four"),
         ("gaussian_deblurring", "blur_std", 0),
         ("gaussian_deblurring", "blur_std", -1),
+        ("gaussian_deblurring", "blur_std", 5),
         ("gaussian_deblurring", "blur_std", "wide"),
         ("motion_deblurring", "kernel", 0),
         ("motion_deblurring", "kernel", 9),
@@ -123,8 +124,8 @@ def test_an_unknown_problem_is_answered_with_those_that_exist():
         ("simulated", {"n_images": 0}, "n_images must be a whole number, 1 or more"),
         ("simulated", {"n_images": "two"}, "n_images must be a whole number"),
         ("simulated", {"n_images": None}, "n_images must be a whole number"),
-        ("simulated", {"img_size": None}, "img_size must be a whole number, 2 or more"),
-        ("simulated", {"img_size": 1}, "img_size must be a whole number, 2 or more"),
+        ("simulated", {"img_size": None}, "img_size must be a whole number, 8 or more"),
+        ("simulated", {"img_size": 1}, "img_size must be a whole number, 8 or more"),
         ("natural", {"img_size": 513}, "astronaut has 512x512 pixels"),
         ("natural", {"img_size": 0}, "img_size"),
         ("natural", {"img_size": 32.5}, "img_size"),
@@ -200,7 +201,7 @@ def test_a_run_goes_on_with_the_other_datasets(offline, run, capfd):
         "Reason: Unknown image set 'bsd99'. The sets of bsd are: ",
         "Reason: An image of 33x33 pixels cannot be downsampled by 4",
         "missing",
-        "Reason: img_size must be a whole number, 2 or more, not None.",
+        "Reason: img_size must be a whole number, 8 or more, not None.",
         "Reason: n_images must be a whole number, 1 or more, or None, not 'all'.",
     ):
         assert reason in output
@@ -335,6 +336,17 @@ def test_a_parameter_without_meaning_is_refused_and_the_others_go_on(run, capfd)
         ("FiRe-HQS", {"gamma": "a"}, "gamma must be numbers, as 0.5 or 0.5+0.2, not"),
         ("FiRe-HQS", {"strength": 2}, "strength must be between 0 and 1, not 2."),
         ("FiRe-HQS", {"priors": None}, "Unknown prior 'None'."),
+        ("TV", {"n_iter": None}, f"n_iter {COUNT}, not None."),
+        ("TV", {"step": 0}, f"step {POSITIVE}, not 0."),
+        ("SNORE", {"step": "a"}, f"step {POSITIVE}, not 'a'."),
+        ("SHARP", {"step": -1}, f"step {POSITIVE}, not -1."),
+        ("Wavelets", {"levels": 2.5}, f"levels {COUNT}, not 2.5."),
+        ("DIP", {"layers": 1}, "layers must be a whole number, 2 or more, not 1."),
+        ("DIP", {"lr": 0}, f"lr {POSITIVE}, not 0."),
+        ("CDL", {"atom_size": 0}, f"atom_size {COUNT}, not 0."),
+        ("CDL", {"atom_size": 33}, "Atoms of 33x33 pixels do not fit in an image of 3"),
+        ("CDL supervised", {"atom_size": 33}, "Atoms of 33x33 pixels do not fit in an"),
+        ("CDL supervised", {"low": -1}, "low must be a number, 0 or more, not -1."),
     ],
 )
 def test_a_parameter_without_meaning_has_its_sentence(
@@ -369,6 +381,17 @@ def test_what_is_no_device_is_said_and_the_others_go_on(run, capfd):
         sentence = "device must be auto, cpu, cuda or, with its quotes, 'cuda:1', not "
         assert f"Reason: {sentence}{device}." in output
     assert "Traceback" not in output
+
+
+def test_on_a_login_node_the_device_is_said_and_left_to_the_jobs(get_data, monkeypatch):
+    objective = BENCHMARK.get_benchmark_objective()
+    monkeypatch.setitem(
+        objective.skip.__globals__, "is_distributed_frontal", lambda: True
+    )
+    data = get_data("simulated")
+    assert objective.get_instance(device="cuda").skip(**data) == (False, None)
+    skipped, reason = objective.get_instance(device="auto").skip(**data)
+    assert skipped and "[device=cuda]" in reason
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])

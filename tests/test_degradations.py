@@ -445,6 +445,23 @@ def test_a_flat_image_is_filled_with_its_colour():
     torch.testing.assert_close(filled, torch.full((1, 3, 32, 32), 0.7))
 
 
+def test_a_hole_whose_only_known_pixel_is_at_the_corner_of_the_window_takes_it():
+    mask = torch.zeros(1, 1, 40, 40)
+    mask[..., 20, 20] = 1
+    filled = fill_holes(0.5 * mask, mask)
+    assert float(filled[..., 20 + RADIUS, 20 - RADIUS]) == pytest.approx(0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_filled_image_is_a_new_one(missing):
+    mask = torch.ones(1, 1, 8, 8)
+    mask[..., :missing, 0] = 0
+    y = torch.rand(1, 3, 8, 8)
+    before = y.clone()
+    fill_holes(y, mask).zero_()
+    assert torch.equal(y, before)
+
+
 def test_pixels_far_from_any_known_one_become_zero():
     mask = torch.zeros(1, 1, 40, 40)
     mask[..., :2] = 1

@@ -359,6 +359,15 @@ def test_a_solver_that_diverged_has_a_gap_and_is_named_in_the_title():
         assert metadata["title"].endswith("Diverged where there is no point: A")
 
 
+def test_an_exact_result_is_a_gap_that_the_title_does_not_call_diverged():
+    values = {0.2: 20.0, 0.5: np.inf, 0.8: 20.0}
+    df = table(*(swept("missing", v, objective_psnr=p) for v, p in values.items()))
+    curves, metadata = sweep(df, score="psnr")
+    assert [y for _, y in curves["A"]] == [20, None, 20]
+    assert metadata["title"].endswith("Exact where there is no point: A")
+    assert "Diverged" not in metadata["title"]
+
+
 def test_a_problem_without_a_kernel_has_no_curve_of_it():
     df = table(
         *(

@@ -53,7 +53,7 @@ def output(tmp_path):
 def test_a_function_that_fails_beside_solvers_is_told_so(output):
     with pytest.raises(RuntimeError, match=r"^Mine has no result on simulated"):
         evaluate(
-            lambda y, physics: 1 / 0, "simulated", "Mine", ["Pseudo-inverse"], output
+            lambda y, physics: 1 / 0, "simulated", "Mine", "Pseudo-inverse", output
         )
     assert list(read_results(output)["solver_name"].unique()) == ["Pseudo-inverse"]
 

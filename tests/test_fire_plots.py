@@ -153,6 +153,13 @@ def test_a_cell_that_diverged_says_so_is_not_the_best_and_one_not_run_is_blank(d
     assert shown["label"].endswith("best 20.00 dB, gamma = 0+0")
 
 
+def test_an_exact_cell_says_so_and_is_the_best(drawn):
+    df = table(fire("0+0", 20.0), fire("0+1", np.inf), fire("1+0", 25.0))
+    _, (cells,), (shown,) = drawn(df)
+    assert cells == {("0", "0"): "20.00", ("0", "1"): "exact", ("1", "0"): "25.00"}
+    assert shown["label"].endswith("best inf dB, gamma = 0+1")
+
+
 def test_a_map_that_diverged_everywhere_has_no_best_cell(drawn):
     (axes,), (cells,), (shown,) = drawn(table(*square(psnr=NAN)))
     assert set(cells.values()) == {"diverged"} and len(cells) == 4
@@ -354,7 +361,7 @@ def test_a_solver_that_diverged_is_named_in_the_title():
     )
     rows, metadata = strips_of(df, picture=1)
     assert rows.keys() == {"A", "B"}
-    assert metadata["title"].endswith("(stopped on NaN or infinite values: A)")
+    assert metadata["title"].endswith("(diverged: A)")
 
 
 def test_solvers_that_kept_nothing_are_not_shown():
@@ -420,6 +427,11 @@ def test_a_solver_that_diverged_says_so_and_takes_nothing_from_the_truth():
     )
     assert rows["A"]["PSNR"] == rows["A"]["sr2"] == "diverged"
     assert (rows["B"]["sr2"], rows["truth"]["sr2"]) == (-10, "**-20.0**")
+
+
+def test_the_psnr_of_an_exact_result_says_so():
+    rows, _ = anomalies(table(scored("A", np.inf, sr2=-30.0)))
+    assert rows["A"] == {"solver": "A", "PSNR": "exact", "sr2": "**-30.0**"}
 
 
 def test_anomalies_are_averaged_over_repetitions_which_count_equally():

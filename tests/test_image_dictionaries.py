@@ -1,5 +1,7 @@
 """Priors learned from the degraded image itself, or from clean ones: CDL and DIP."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from conftest import BENCHMARK
@@ -88,6 +90,18 @@ def test_supervised_atoms_are_learned_once_and_restore_images(data, get_iterates
     assert len(iterates) == 5
     assert (psnr(iterates[-1], batch.x) > psnr(guess, batch.x)).all()
     assert torch.equal(iterates[-1], again[-1])
+
+
+def test_supervised_atoms_come_from_one_photograph_per_step(data, get_iterates):
+    training = data()
+    (batch,), (both,) = training["test"], training["train"]
+    options = {**SMALL, "low": 0, "n_steps": 1, "n_iter": 10}
+    of_both, of_first = (
+        get_iterates("CDL supervised", batch, [replace(both, x=x)], **options)[-1]
+        for x in (both.x, both.x[:1])
+    )
+    assert len(both.x) == 2
+    assert torch.equal(of_both, of_first)
 
 
 def test_learned_atoms_are_in_the_results(run):

@@ -150,6 +150,13 @@ def test_kernel_psnr_is_absent_where_nothing_is_lost(problem, get_data, get_obje
     assert ("psnr_kernel" in result) == (problem != "denoising")
 
 
+def test_a_blur_that_loses_nothing_has_no_kernel(get_data, get_objective):
+    for blur_std, has_kernel in ((0.5, False), (2.0, True)):
+        data = get_data("simulated", problem="gaussian_deblurring", blur_std=blur_std)
+        result = get_objective(data).evaluate_result(x_hat=noisy(data), is_last=True)
+        assert ("psnr_kernel" in result) == has_kernel
+
+
 def test_lpips_is_absent_without_its_weights(data, scores, monkeypatch):
     monkeypatch.setattr(metrics, "lpips_available", lambda: False)
     assert "lpips" not in scores(noisy(data))

@@ -224,12 +224,23 @@ def test_denoisers_count_the_images_they_are_given(name):
     assert denoiser.n_images == 5
 
 
-def test_bm3d_denoises_where_it_is_installed():
-    pytest.importorskip("bm3d")
-    x = center_crop(load_images("natural-test")["chelsea"], 32)[None]
+def test_the_equivariant_denoiser_commutes_with_turns_and_mirrors():
+    x, denoiser = random((2, 3, 24, 17)), load_denoiser("equivariant")
+    turned = denoiser(x.rot90(1, (-2, -1)), 0.1)
+    torch.testing.assert_close(turned, denoiser(x, 0.1).rot90(1, (-2, -1)))
+    mirrored = denoiser(x.flip(-1), 0.1)
+    torch.testing.assert_close(mirrored, denoiser(x, 0.1).flip(-1))
+    plain = load_denoiser("compact")
+    assert not torch.allclose(plain(x.flip(-1), 0.1), plain(x, 0.1).flip(-1))
+
+
+def test_the_equivariant_denoiser_gains_decibels_and_counts_eight_calls():
+    x = center_crop(load_images("natural-test")["chelsea"], 64)[None]
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
-    restored = load_denoiser("bm3d")(x + 0.1 * noise, 0.1)
-    assert psnr(restored, x) > psnr(x + 0.1 * noise, x) + 3
+    y, denoiser = x + 0.1 * noise, load_denoiser("equivariant")
+    mean = denoiser(y, 0.1)
+    assert psnr(mean, x) > psnr(load_denoiser("compact")(y, 0.1), x)
+    assert denoiser.n_images == 8
 
 
 @pytest.fixture
@@ -249,6 +260,16 @@ def test_saved_weights_are_loaded_again_and_again(empty_weights):
         save_compact_weights(network, "toy")
         restored = load_compact("toy", "cpu")(x, 0.1)
         torch.testing.assert_close(restored, network(x, 0.1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("widths", [(8, 12), (16, 8, 8)])
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_weights_of_any_size_are_loaded(widths, blocks, empty_weights):
+    network = CompactUNet(widths=widths, blocks=blocks).half().float().eval()
+    save_compact_weights(network, "toy")
+    x = random((1, 3, 16, 16))
+    restored = load_compact("toy", "cpu")(x, 0.1)
+    torch.testing.assert_close(restored, network(x, 0.1), rtol=1e-4, atol=1e-5)
 
 
 def test_saved_weights_are_those_of_the_network_to_three_digits(empty_weights):

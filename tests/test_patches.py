@@ -4,6 +4,9 @@ import re
 
 import pytest
 import torch
+from conftest import BENCHMARK
+
+from benchmark_utils.images import load_images
 
 SMALL = {"n_signals": 60, "n_train": 30, "patch_size": 5}
 
@@ -34,10 +37,23 @@ def test_patches_are_drawn_from_the_seed(get_data):
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
-def test_no_training_patch_is_one_of_a_test_image(get_data):
-    data = get_data("patches", n_signals=400, n_train=400, patch_size=8)
-    (batch,), (training,) = data["test"], data["train"]
-    assert torch.cdist(batch.x, training.x).min() > 0
+@pytest.mark.parametrize("images", ["natural", "bsd"])
+def test_training_patches_are_of_other_photographs(images, get_data, monkeypatch):
+    """That these sets have no image in common is in tests/test_images.py."""
+    (dataset,) = BENCHMARK.check_dataset_patterns(["patches"], class_only=True)
+    asked = []
+
+    def packaged(image_set, n):
+        asked.append(image_set)
+        return load_images("natural-test")
+
+    monkeypatch.setitem(dataset.get_data.__globals__, "load_images", packaged)
+    data = get_data("patches", images=images, **SMALL)
+    assert len(data["test"]) == len(data["train"]) == 1
+    test, train = {"natural": ("natural-test", "natural-train")}.get(
+        images, ("bsd20", "bsds500-train")
+    )
+    assert asked == [test, train]
 
 
 @pytest.mark.parametrize(

@@ -24,15 +24,3 @@ def test_denoisers_remove_noise_from_a_photograph(name, gain, photograph):
     assert denoised.shape == noisy.shape and denoised.dtype == noisy.dtype
     assert psnr(denoised, photograph) > psnr(noisy, photograph) + gain
     assert denoiser.n_images == 1
-
-
-def test_weights_come_back_from_their_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(restoration, "WEIGHTS", tmp_path)
-    monkeypatch.setattr(restoration, "WEIGHTS_CHECKSUMS", tmp_path / "SHA256SUMS")
-    torch.manual_seed(0)
-    network = restoration.CompactUNet().half().float()
-    restoration.save_compact_weights(network, "test")
-    loaded = restoration.load_compact("test", "cpu")
-    x = torch.rand(1, 3, 16, 16)
-    with torch.inference_mode():
-        torch.testing.assert_close(loaded(x, 0.1), network(x, 0.1))

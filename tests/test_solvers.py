@@ -268,6 +268,44 @@ def test_random_draws_are_the_same_in_each_run_and_differ_between_repetitions(
     assert first.iloc[0] != first.iloc[-1]
 
 
+IN_PLACE = """
+def iterate(self, y, physics):
+    yield y.mul_(0)
+"""
+
+
+def test_a_solver_that_works_in_place_changes_its_own_measurements_alone(
+    run, solver_file, get_data
+):
+    rows = run([solver_file("InPlace", IN_PLACE)])
+    data = get_data("simulated")
+    assert rows.objective_psnr.iloc[-1] == pytest.approx(flat_psnr(data, 0.0), abs=1e-3)
+    # y is what was measured, and not what the solver made of it: A 0 - y = -y.
+    (batch,) = data["test"]
+    fit = float(batch.y.square().mean() / 2)
+    assert rows.objective_data_fit.iloc[-1] == pytest.approx(fit, rel=1e-4)
+
+
+WARM = """
+def setup(self):
+    self.n_warm_ups = 0
+def warm_up(self):
+    self.n_warm_ups += 1
+    super().warm_up()
+def iterate(self, y, physics):
+    yield torch.full_like(y, float(self.n_warm_ups))
+"""
+
+
+def test_each_problem_is_warmed_up_once(run, solver_file, get_data):
+    datasets = ["simulated", "simulated[n_images=3]"]
+    rows = run([solver_file("Warm", WARM)], datasets)
+    last = rows.groupby("dataset_name", sort=False).objective_psnr.last()
+    for psnr, n_images in zip(last, (2, 3), strict=True):
+        expected = flat_psnr(get_data("simulated", n_images=n_images), 1.0)
+        assert psnr == pytest.approx(expected, abs=1e-3)
+
+
 GRADIENT = """
 requires_grad = True
 def iterate(self, y, physics):

@@ -55,19 +55,19 @@ def assert_same_weights(ours, theirs):
         torch.testing.assert_close(ours[name], weight)
 
 
-def test_a_run_that_was_stopped_resumes_where_it_was(recipe, tmp_path):
+def test_a_run_that_was_stopped_resumes_where_it_was(recipe, tmp_path, monkeypatch):
     whole = training.train(recipe, tmp_path / "whole").state_dict()
-    calls = []
+    degrade, calls = Noise.__call__, []
 
-    def stops_in_the_middle(x, generator):
+    def stops_in_the_middle(noise, x, generator):
         calls.append(x)
         if len(calls) == 6:
             raise KeyboardInterrupt
-        return recipe.degradation(x, generator)
+        return degrade(noise, x, generator)
 
-    stopped = replace(recipe, degradation=stops_in_the_middle)
-    with pytest.raises(KeyboardInterrupt):
-        training.train(stopped, tmp_path / "run")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Noise, "__call__", stops_in_the_middle)
+        training.train(recipe, tmp_path / "run")
     resumed = training.train(recipe, tmp_path / "run").state_dict()
     assert_same_weights(resumed, whole)
 
@@ -135,6 +135,31 @@ def test_a_run_starts_from_the_shipped_weights_of_another_recipe(recipe, tmp_pat
     assert_same_weights(training.train(recipe, tmp_path).state_dict(), weights)
 
 
+def test_a_deeper_network_starts_as_what_the_shallower_one_computes(recipe, tmp_path):
+    save_random_weights("first")
+    deeper = replace(recipe, start="first", widths=Recipe.widths, blocks=4, steps=0)
+    grown = training.train(deeper, tmp_path)
+    assert len(grown.body) == 4
+    x = torch.rand(1, 3, 16, 16)
+    with torch.inference_mode():
+        expected = restoration.load_compact("first", "cpu")(x, 0.1)
+        torch.testing.assert_close(grown(x, 0.1), expected)
+
+
+def test_all_the_blocks_of_a_deeper_network_are_trained(recipe, tmp_path):
+    save_random_weights("first")
+    deeper = replace(recipe, start="first", widths=Recipe.widths, blocks=3, steps=3)
+    before = training.train(replace(deeper, steps=0), tmp_path / "0").state_dict()
+    after = training.train(deeper, tmp_path / "3").state_dict()
+    assert not [name for name in before if torch.equal(before[name], after[name])]
+
+
+def test_a_checkpoint_of_another_recipe_is_not_resumed(recipe, tmp_path):
+    training.train(recipe, tmp_path)
+    with pytest.raises(ValueError, match=r"checkpoint.pt is of another recipe.*move"):
+        training.train(replace(recipe, muon_lr=1e-4), tmp_path)
+
+
 def test_a_network_with_more_weights_may_start_from_a_compact_one(recipe, tmp_path):
     class Larger(CompactUNet):
         def __init__(self):
@@ -165,13 +190,16 @@ def test_finished_weights_are_shipped_with_their_checksum(recipe, folders, monke
     assert {w.dtype for w in trained.values()} == {torch.float32}
     rounded = {name: weights.half() for name, weights in trained.items()}
     assert_same_weights(load_file(path), rounded)
+    loaded = restoration.load_compact("toy", "cpu").half().state_dict()
+    assert_same_weights(loaded, rounded)
 
 
 # The table of recipes
 
 
 def test_every_network_of_the_registry_has_a_recipe():
-    assert set(RECIPES) == set(DEGRADATIONS) == set(restoration.RESTORERS["compact"])
+    assert set(DEGRADATIONS) == set(restoration.RESTORERS["compact"])
+    assert set(RECIPES) == {*DEGRADATIONS, "small_denoiser"}
 
 
 def test_every_recipe_can_be_made_from_nothing():

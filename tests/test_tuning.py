@@ -53,6 +53,7 @@ def test_tuning_is_reproducible_and_beats_the_default_value():
     assert entry["trials"] == 8
     assert entry["data"] == ["train0", "train1"]
     assert entry["dataset"] == "simulated[problem=denoising]"
+    assert entry["numbers"] == {"n_iter": 50}
 
 
 def test_methods_that_learn_are_scored_on_images_they_have_not_seen():
@@ -129,8 +130,9 @@ TUNE_TV = ("-s", "TV[n_iter=3]", "--trials", "1")
         ("-d", "simulated[img_size=16]", *TUNE_TV),
         ("-d", "simulated[n_images=1]", *TUNE_TV),
         ("-d", "simulated", *TUNE_TV, "--trials", "2"),
+        ("-d", "simulated", "-s", "TV", "--trials", "1"),
     ],
-    ids=["size", "images", "trials"],
+    ids=["size", "images", "trials", "numbers"],
 )
 @pytest.mark.parametrize("old", [False, True], ids=["", "without its dataset"])
 def test_what_was_tuned_otherwise_is_replaced_on_demand_alone(
@@ -146,7 +148,7 @@ def test_what_was_tuned_otherwise_is_replaced_on_demand_alone(
         main(*other)
     said = str(stop.value)
     assert "TV was tuned otherwise for denoising" in said and "--replace" in said
-    assert "images: 2, trials: 1, given: none" in said
+    assert "images: 2, trials: 1, given: n_iter" in said
     [after] = main(*other, "--replace")["simulated"]["denoising"].values()
     assert after != before["simulated"]["denoising"]["TV"]
 
@@ -231,6 +233,11 @@ def test_all_solvers_had_the_same_number_of_trials_on_a_problem():
     for problems in tuned.read_tuned().values():
         for solvers in problems.values():
             assert len({entry["trials"] for entry in solvers.values()}) == 1
+
+
+def test_a_dataset_without_images_is_told_in_one_sentence(main):
+    with pytest.raises(SystemExit, match="patches has no images: tuning is for"):
+        main("-d", "patches", "-s", "TV")
 
 
 def test_a_solver_with_nothing_to_tune_is_told_in_one_sentence():

@@ -5,9 +5,9 @@
         --scores-only
 
 writes results/natural.parquet: one row per dataset and solver, with the version of
-the code, and the centre of the first test image as PNG files. benchopt never writes
-over a file: a second run makes quick_1.parquet, and quick.parquet keeps its numbers.
-For that reason, results that the code as it is now did not make are refused.
+the shared code, and the centre of the first test image as PNG files. benchopt never
+writes over a file: a second run makes quick_1.parquet, and quick.parquet keeps its
+numbers. For that reason, results that the code as it is now did not make are refused.
 """
 
 import argparse
@@ -22,8 +22,13 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.results import KEYS, final_scores, last_rows  # noqa: E402
-from benchmark_utils.version import fingerprint  # noqa: E402
+from benchmark_utils.results import (  # noqa: E402
+    KEYS,
+    final_scores,
+    last_rows,
+    with_final_results,
+)
+from benchmark_utils.version import code_of, fingerprint  # noqa: E402
 
 PICTURES = ["truth", "measurement", "reconstruction"]
 DETAIL = 128
@@ -47,7 +52,7 @@ def slim(df, with_pictures=True):
         # What differs between the datasets, to make tables of.
         if column == "p_dataset_problem" or parameters[column].nunique() > 1:
             table[column.removeprefix("p_dataset_")] = parameters[column]
-    table["version"] = rows["p_obj_version"]
+    table["version"] = rows["p_obj_version"].map(code_of)
     for key, row in rows.iterrows() if with_pictures else ():
         pictures = row["final_results"]
         full_size = Image.open(io.BytesIO(pictures["truth"][0])).size
@@ -58,11 +63,12 @@ def slim(df, with_pictures=True):
 
 def check_version(df):
     """Raise ``ValueError`` unless all the rows come from the code as it is now."""
-    found = sorted(df["p_obj_version"].unique())
-    if found != [fingerprint()]:
+    found = sorted(df["p_obj_version"].map(code_of).unique())
+    now = code_of(fingerprint())
+    if found != [now]:
         raise ValueError(
             f"These results have the code version {' and '.join(found)}, and the code "
-            f"is now {fingerprint()}: give the file of the last run, which may end in "
+            f"is now {now}: give the file of the last run, which may end in "
             "_1 or more, or accept them with --any-version."
         )
 
@@ -78,11 +84,13 @@ def main(argv=None):
     parser.add_argument(
         "--any-version",
         action="store_true",
-        help="take results of older code, of other libraries or of another device",
+        help="take results of older code",
     )
     arguments = parser.parse_args(argv)
     target = ROOT / "results" / f"{arguments.name}.parquet"
     target.parent.mkdir(exist_ok=True)
+    if missing := [path for path in arguments.results if not path.is_file()]:
+        parser.error(f"There is no file {missing[0]}.")
     df = pd.concat(
         [read_results(path) for path in arguments.results], ignore_index=True
     )
@@ -95,6 +103,9 @@ def main(argv=None):
             check_version(df)
         except ValueError as error:
             parser.error(str(error))
+    ends = last_rows(df)
+    if not arguments.scores_only and len(with_final_results(ends, "truth")) < len(ends):
+        parser.error("These results have no pictures of images: add --scores-only.")
     slim(df, not arguments.scores_only).to_parquet(target)
     print(f"Written: {target.relative_to(ROOT)}")
 

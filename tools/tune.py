@@ -6,9 +6,9 @@
 maximises with optuna (seeded) the mean PSNR on the training images, problem by problem,
 and writes the best values to config/tuned.yml, from where solvers take them. Methods
 that learn do so on one half of them, and are scored on the other. The test images are
-never read. A hyper-parameter that is given ("PnP-HQS[reg=0.2]") is not tuned, and is
-recorded as it is. What was tuned on other data, or with other trials, is kept unless
---replace is given.
+never scored. A hyper-parameter that is given ("PnP-HQS[reg=0.2]") is not tuned, and is
+recorded as it is; so are other numbers ("TV[n_iter=50]"). What was tuned on other data,
+or with other trials or numbers, is kept unless --replace is given.
 """
 
 import argparse
@@ -93,6 +93,18 @@ def key_of(solver_class, options):
     return solver_key(solver_class.name, parameters, solver_class.search_space)
 
 
+def other_numbers(solver_class, options):
+    """{parameter: value} of the numbers that are given and that the key leaves out."""
+    parameters = solver_class.get_instance(**options)._parameters
+    return {
+        name: value
+        for name, value in sorted(parameters.items())
+        if name not in solver_class.search_space
+        and not isinstance(value, str | bool)
+        and value != solver_class.parameters[name][0]
+    }
+
+
 def check_replaceable(solver_class, options, dataset, trials):
     """Exit rather than replace what was tuned on other data or with other trials."""
     try:
@@ -115,9 +127,11 @@ def check_replaceable(solver_class, options, dataset, trials):
         sorted(entry["data"]),
         entry["trials"],
         entry.get("fixed", []),
+        entry.get("numbers", {}),
     )
-    if recorded != (str(dataset), sorted(images), trials, fixed):
-        given = ", ".join(recorded[-1])
+    numbers = other_numbers(solver_class, options)
+    if recorded != (str(dataset), sorted(images), trials, fixed, numbers):
+        given = ", ".join([*recorded[3], *recorded[4]])
         raise SystemExit(
             f"{key} was tuned otherwise for {dataset.problem} (on "
             f"{entry.get('dataset', dataset.name)}; images: {len(entry['data'])}, "
@@ -189,6 +203,8 @@ def tune(solver_class, options, dataset, trials):
     }
     if fixed:
         entry["fixed"] = sorted(fixed)
+    if numbers := other_numbers(solver_class, options):
+        entry["numbers"] = numbers
     return key_of(solver_class, options), entry
 
 
@@ -228,6 +244,10 @@ def main():
     [(dataset_class, dataset_options)] = benchmark.check_dataset_patterns(
         [args.dataset]
     )
+    if "problem" not in dataset_class.parameters:
+        raise SystemExit(
+            f"{dataset_class.name} has no images: tuning is for datasets of images."
+        )
     problems = dataset_options["problem"]
     others = single_values(dataset_options, skipped=["problem"])
     jobs = []

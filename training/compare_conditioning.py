@@ -4,7 +4,7 @@
 
 trains ``len(TASKS)`` networks for ``steps`` each, then one network on all tasks for
 ``len(TASKS) * steps``, whose features get a learned offset per task; all start as the
-denoiser. Prints PSNR (dB) on held-out training photographs, the same for both.
+small denoiser. Prints PSNR (dB) on held-out training photographs, the same for both.
 """
 
 import argparse

@@ -20,6 +20,7 @@ class Recipe:
     steps: int
     start: str | None = None
     widths: tuple = (48, 96, 128)
+    blocks: int = 2
     crops: tuple = (64, 96)
     pixels_per_batch: int = 16 * 64**2
     muon_lr: float = 2e-3
@@ -29,11 +30,11 @@ class Recipe:
 
 
 def fine_tuned(degradation, steps):
-    """A restoration network, which starts as the denoiser."""
+    """A restoration network, which starts as the small denoiser."""
     return Recipe(
         degradation=degradation,
         steps=steps,
-        start="denoiser",
+        start="small_denoiser",
         crops=(96, 96),
         muon_lr=1e-3,
         adam_lr=5e-4,
@@ -42,7 +43,17 @@ def fine_tuned(degradation, steps):
 
 
 RECIPES = {
-    "denoiser": Recipe(degradation=DEGRADATIONS["denoiser"], steps=16_000),
+    "small_denoiser": Recipe(degradation=DEGRADATIONS["denoiser"], steps=16_000),
+    "denoiser": Recipe(
+        degradation=DEGRADATIONS["denoiser"],
+        steps=30_000,
+        start="small_denoiser",
+        blocks=4,
+        crops=(96, 96),
+        muon_lr=1e-3,
+        adam_lr=5e-4,
+        decay_share=0.9,
+    ),
     "deblur": fine_tuned(DEGRADATIONS["deblur"], steps=2800),
     "motion": fine_tuned(DEGRADATIONS["motion"], steps=14_000),
     "jpeg": fine_tuned(DEGRADATIONS["jpeg"], steps=2800),

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.images import load_images  # noqa: E402
-from benchmark_utils.networks import CompactUNet  # noqa: E402
+from benchmark_utils.networks import CompactUNet, ResidualBlock  # noqa: E402
 from benchmark_utils.restoration import (  # noqa: E402
     load_compact,
     on_image_grid,
@@ -93,6 +93,19 @@ def lr_scale(step, recipe):
     return min(warm_up, decay, 1.0)
 
 
+def grow(network, start):
+    """Make ``network`` compute what ``start``, of fewer blocks, computes.
+
+    The blocks that ``start`` does not have begin as the identity: their last
+    convolution is zero.
+    """
+    weights = start.state_dict()
+    for name, module in network.named_modules():
+        if isinstance(module, ResidualBlock) and f"{name}.conv2.weight" not in weights:
+            torch.nn.init.zeros_(module.conv2.weight)
+    network.load_state_dict({**network.state_dict(), **weights})
+
+
 @torch.inference_mode()
 def mean_psnr(network, recipe, images):
     """PSNR (dB) on a corner of held-out training images, one fixed degradation."""
@@ -111,10 +124,10 @@ def train(recipe, run_dir, network=None):
     ``network`` is a CompactUNet, or one of its subclasses with more weights.
     """
     torch.manual_seed(recipe.seed)
-    network = CompactUNet(widths=recipe.widths) if network is None else network
+    if network is None:
+        network = CompactUNet(widths=recipe.widths, blocks=recipe.blocks)
     if recipe.start is not None:
-        start = load_compact(recipe.start, "cpu").state_dict()
-        network.load_state_dict({**network.state_dict(), **start})
+        grow(network, load_compact(recipe.start, "cpu"))
     optimizer = MuonWithAdam(network, recipe.muon_lr, recipe.adam_lr)
     generator = torch.Generator().manual_seed(recipe.seed)
     images = [
@@ -128,6 +141,11 @@ def train(recipe, run_dir, network=None):
     checkpoint, log = run_dir / "checkpoint.pt", run_dir / "log.csv"
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
+        if state["recipe"] != repr(recipe):
+            raise ValueError(
+                f"{checkpoint} is of another recipe than the present one: move "
+                f"{run_dir} away to start anew."
+            )
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         generator.set_state(state["generator"])
@@ -162,6 +180,7 @@ def train(recipe, run_dir, network=None):
                 "step {} loss {} held-out PSNR {} after {} s".format(*row), flush=True
             )
             state = {
+                "recipe": repr(recipe),
                 "network": network.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "generator": generator.get_state(),
