@@ -119,11 +119,8 @@ def check_replaceable(solver_class, options, dataset, trials):
     entry = read_tuned().get(dataset.name, {}).get(dataset.problem, {}).get(key)
     if entry is None:
         return
-    # Entries that do not name their dataset were tuned on its default parameters, or on
-    # other images.
-    default = type(dataset).get_instance(problem=dataset.problem)
     recorded = (
-        entry.get("dataset", str(default)),
+        entry["dataset"],
         sorted(entry["data"]),
         entry["trials"],
         entry.get("fixed", []),
@@ -134,7 +131,7 @@ def check_replaceable(solver_class, options, dataset, trials):
         given = ", ".join([*recorded[3], *recorded[4]])
         raise SystemExit(
             f"{key} was tuned otherwise for {dataset.problem} (on "
-            f"{entry.get('dataset', dataset.name)}; images: {len(entry['data'])}, "
+            f"{entry['dataset']}; images: {len(entry['data'])}, "
             f"trials: {entry['trials']}, given: {given or 'none'}): "
             "give --replace to put this in its place."
         )
