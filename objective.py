@@ -70,6 +70,7 @@ class Objective(ShortName, BaseObjective):
         "pip::PyWavelets",
         "pip::scikit-image",
         "pip::scikit-learn",
+        "pip::scipy",
     ]
 
     # ``device``: where the solvers run: auto, cpu, cuda, cuda:1. On the command line,
