@@ -22,11 +22,7 @@ sys.path.insert(0, str(ROOT))
 from benchmark_utils.degradations import DEGRADATIONS  # noqa: E402
 from benchmark_utils.images import center_crop, load_images  # noqa: E402
 from benchmark_utils.metrics import psnr  # noqa: E402
-from benchmark_utils.restoration import (  # noqa: E402
-    load_compact,
-    load_denoiser,
-    on_image_grid,
-)
+from benchmark_utils.restoration import load_compact, on_image_grid  # noqa: E402
 
 LEVELS = (15, 25, 50)
 
@@ -46,12 +42,10 @@ STRENGTHS = [
 @torch.inference_mode()
 def denoisers():
     """Print the PSNR of the denoisers on BSD68, in 8 bits."""
-    small = load_compact("small_denoiser", "cpu")
-    networks = {name: load_denoiser(name) for name in ("compact", "equivariant")}
     print(f"| network | {' | '.join(f'noise {level}/255' for level in LEVELS)} |")
     print("|---" * (len(LEVELS) + 1) + "|")
-    for name, network in {**networks, "small_denoiser": small}.items():
-        means = []
+    for name in ("denoiser", "small_denoiser"):
+        network, means = load_compact(name, "cpu"), []
         for level in LEVELS:
             psnrs = []
             for seed, image in enumerate(load_images("bsd68").values()):
