@@ -46,7 +46,7 @@ RECIPES = {
     "small_denoiser": Recipe(degradation=DEGRADATIONS["denoiser"], steps=16_000),
     "denoiser": Recipe(
         degradation=DEGRADATIONS["denoiser"],
-        steps=30_000,
+        steps=22_000,
         start="small_denoiser",
         blocks=4,
         crops=(96, 96),
