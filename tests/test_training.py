@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from conftest import ROOT
 from safetensors.torch import load_file
 
 from benchmark_utils import restoration
@@ -228,3 +229,9 @@ def test_every_recipe_degrades_crops_of_its_sizes(name):
         y, sigma = restoration.on_image_grid(degraded, x.shape[-2:])
         assert y.shape == x.shape and y.isfinite().all()
         assert sigma.min() >= 0 and sigma.max() <= 1
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_weights_that_are_shipped_were_trained_for_the_steps_of_their_recipe(name):
+    *_, last = (ROOT / "training" / "logs" / f"{name}.csv").read_text().splitlines()
+    assert int(last.split(",")[0]) == RECIPES[name].steps

@@ -52,7 +52,7 @@ RECIPES = {
         crops=(96, 96),
         muon_lr=1e-3,
         adam_lr=5e-4,
-        decay_share=0.9,
+        decay_share=0.85,
     ),
     "deblur": fine_tuned(DEGRADATIONS["deblur"], steps=2800),
     "motion": fine_tuned(DEGRADATIONS["motion"], steps=14_000),
