@@ -110,7 +110,10 @@ def draw(results, path):
     groups = list(results.groupby("problem", sort=False))
     columns = 2 + len(solvers)
     figure, axes = plt.subplots(
-        len(groups), columns, figsize=(1.6 * columns, 1.75 * len(groups))
+        len(groups),
+        columns,
+        figsize=(1.6 * columns, 1.8 * len(groups)),
+        layout="constrained",
     )
     for row, (problem, runs) in zip(axes, groups):
         runs = runs.set_index("solver_name")
@@ -127,7 +130,6 @@ def draw(results, path):
             axis.set(xticks=[], yticks=[])
     for axis, title in zip(axes[0], ["truth", "measurement", *solvers]):
         axis.set_title(title.replace("[", "\n["), fontsize=7)
-    figure.tight_layout(pad=0.3)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)
