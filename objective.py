@@ -13,16 +13,16 @@ test        list of Batch     signals x with their measurements y     objective:
 dataset     str               name of the dataset                     all
 problem     str               name of the problem                     all
 dictionary  tensor (n, K)     atoms that the signals are made of,     objective; oracle
-            or None           where they are known                    (shape: all)
+            or None           where they are known                    (number: all)
 patch_shape (C, h, w) or None where signals are vectors: the patches  all
                               of images that they are
 unavailable str or None       why there is no data, in a sentence     shown, and skipped
 =========== ================= ======================================= ==================
 
 A Batch (``benchmark_utils/batches.py``) holds signals of one shape seen through one
-operator: x and y are tensors (B, C, H, W), x in [0, 1], and y = physics(x) was drawn
-once: every solver sees the same measurements. Solvers return ``x_hat``, one tensor
-per test batch, of the shape of x.
+operator: x is a tensor (B, C, H, W) of images in [0, 1], or (B, n) of vectors, and
+y = physics(x) was drawn once: every solver sees the same measurements. Solvers return
+``x_hat``, one tensor per test batch, of the shape of x.
 """
 
 import torch
@@ -50,8 +50,8 @@ N_PICTURES = 2
 # PSNR (dB) below which a solver diverged: errors ten times the range of the images.
 DIVERGED = -20.0
 
-# The cost that dictionaries are compared by.
-LAM, N_COST = 0.1, 200
+# The cost that dictionaries are compared by: its weight, signals and iterations.
+LAM, N_SIGNALS, N_ITER = 0.1, 200, 200
 
 
 class Objective(ShortName, BaseObjective):
@@ -247,12 +247,12 @@ class Objective(ShortName, BaseObjective):
         sqrt(rank / n), what can be expected of a dictionary that lies in what the
         operators see; kernel_norm is the mean norm of the atoms in the kernel of all
         the operators together; cost is that of dictionary learning at lam = LAM, on
-        the first N_COST signals of each operator.
+        the first N_SIGNALS signals of each operator.
         """
         data = [(operator_of(batch.physics, batch.y), batch.y) for batch in self.test]
         operators = [A for A, _ in data]
         first = [
-            (A if A is None or A.dtype != torch.bool else A[:N_COST], y[:N_COST])
+            (A if A is None or A.dtype != torch.bool else A[:N_SIGNALS], y[:N_SIGNALS])
             for A, y in data
         ]
         found = {}
@@ -261,7 +261,7 @@ class Objective(ShortName, BaseObjective):
         return found | {
             "recovery_oracle": oracle_score(operators),
             "kernel_norm": kernel_norm(dictionary, operators),
-            "cost": learning_cost(first, dictionary, LAM, n_iter=200),
+            "cost": learning_cost(first, dictionary, LAM, N_ITER),
         }
 
     def _anomaly_scores(self, triples):
@@ -303,7 +303,8 @@ class Objective(ShortName, BaseObjective):
         scores = {"ssim": ssim.mean(), "psnr_range": psnr_range}
         if psnr_kernel.isfinite():
             scores["psnr_kernel"] = psnr_kernel
-        if metrics.lpips_available() and triples[0][2].shape[1] == 3:
+        takes_lpips = all(metrics.lpips_applies(x) for _, _, x in triples)
+        if takes_lpips and metrics.lpips_available():
             lpips = [metrics.lpips(ours, x) for _, ours, x in triples]
             scores["lpips"] = torch.cat(lpips).mean()
         return scores

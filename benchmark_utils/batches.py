@@ -1,10 +1,15 @@
-"""Batch: what a dataset hands to the objective and to the solvers."""
+"""Batches: what a dataset hands to the objective and to the solvers."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import deepinv as dinv
 import torch
+
+# The noise level of the problems, but for denoising, and of the authors of FiRe.
+REFERENCE_NOISE = 0.01
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,68 @@ class Batch:
         )
 
 
+class LazyBatches(Sequence):
+    """Batches made when they are asked for: nobody pays for training images unused.
+
+    Parameters
+    ----------
+    list_keys : callable () -> list
+        Called once, when a batch or their number is asked for.
+    make : callable (*key) -> Batch
+        Each batch has a seed of its own, and is the same whenever it is made.
+    """
+
+    def __init__(self, list_keys, make):
+        self._list_keys, self._make = list_keys, make
+
+    @cached_property
+    def _keys(self):
+        return self._list_keys()
+
+    def __len__(self):
+        return len(self._keys)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return LazyBatches(lambda: self._keys[index], self._make)
+        return self._make(*self._keys[index])
+
+
+def on_device(batches, device):
+    """The same batches, each moved to ``device`` when it is asked for."""
+    return LazyBatches(
+        lambda: [(i,) for i in range(len(batches))], lambda i: batches[i].to(device)
+    )
+
+
+def measure(x, physics, generator, names=()):
+    """The Batch of signals x (B, ...) seen through ``physics``.
+
+    The noise is drawn from ``generator``, and the physics keeps no trace of it: deepinv
+    draws from a copy of the generator, whose first state it remembers. A solver could
+    draw the noise again, and the next draw of the dataset would repeat it.
+    """
+    sigma = physics.noise_model.sigma
+    drawing = dinv.physics.GaussianNoise(sigma=sigma, rng=generator)
+    physics.noise_model = drawing
+    y = physics(x)
+    generator.set_state(drawing.rng.get_state())
+    physics.noise_model = dinv.physics.GaussianNoise(sigma=sigma)
+    return Batch(x=x, y=y, physics=physics, names=names)
+
+
 def noise_level(physics):
     """Standard deviation of the noise on the scale of y; at least 1e-3.
 
     Solvers weigh the prior by it, and a weight of zero would switch the prior off.
     """
     return max(float(physics.noise_model.sigma), 1e-3)
+
+
+def data_weight(physics):
+    """(REFERENCE_NOISE / sigma)^2: what the data term is multiplied by.
+
+    Its weights in the papers are for one noise level; in a likelihood, they are divided
+    by the square of it.
+    """
+    return (REFERENCE_NOISE / noise_level(physics)) ** 2

@@ -14,7 +14,7 @@ import torch
 from scipy.fft import next_fast_len
 from scipy.ndimage import gaussian_filter
 
-from benchmark_utils.data_fit import BlurDataFit
+from benchmark_utils.data_fit import BlurDataFit, DownsamplingDataFit
 from benchmark_utils.dictionaries import normalise, randn
 from benchmark_utils.dictionary_learning import SphereAdam
 from benchmark_utils.sparse_coding import (
@@ -106,7 +106,7 @@ class ConvolutionalDictionary:
                 self._unpair(x_hat[:, channel] * z_hat, gradient[:, atoms, channel])
         return gradient
 
-    def lipschitz(self, blur=None):
+    def lipschitz(self, blur=None, factor=1):
         """||D||^2 of each dictionary on the grid, a tight bound: (1 or B,).
 
         The largest eigenvalue, over the frequencies, of the C x C matrices
@@ -116,11 +116,19 @@ class ConvolutionalDictionary:
         ----------
         blur : tensor (1 or B, 1 or C, H, W // 2 + 1) or None
             The transfer function of a circular convolution of the images: ||A D||^2.
+        factor : int
+            One pixel is kept in ``factor`` x ``factor``, after ``blur``, which then has
+            all the frequencies, (..., H, W): S is summed over those that alias.
         """
         if blur is None:
             transfer = torch.fft.rfft2(self.atoms, s=self.grid)
-        else:
+        elif factor == 1:
             transfer = torch.fft.rfft2(self.atoms, s=self.size) * blur[:, None]
+        else:
+            transfer = torch.fft.fft2(self.atoms, s=self.size) * blur[:, None] / factor
+        # Frequencies that alias onto each other count as more atoms.
+        transfer = transfer.unflatten(-1, (factor, -1)).unflatten(-3, (factor, -1))
+        transfer = transfer.movedim((-4, -2), (2, 3)).flatten(1, 3)
         if self.n_channels == 1:
             return transfer.abs().square_().sum(1).flatten(1).amax(1)
         channels = transfer.unbind(2)
@@ -200,6 +208,8 @@ class ConvolutionalLasso(Lasso):
             # A blur removes what random atoms have most of: the product of the norms
             # would be ten times too large.
             bound = self.dictionary.lipschitz(fit.transfer)
+        elif isinstance(fit, DownsamplingDataFit):
+            bound = self.dictionary.lipschitz(fit.transfer, fit.factor)
         else:
             bound = self.dictionary.lipschitz() * float(fit.lipschitz)
         self.lipschitz = float(bound) if len(bound) == 1 else bound.view(-1, 1, 1, 1)
@@ -243,12 +253,20 @@ def patch_atoms(images, n_atoms, atom_size, generator):
     return normalise(cut - cut.mean((-2, -1), keepdim=True), ATOM_DIMS)
 
 
-def check_atom_size(image_shape, atom_size):
-    """Raise ``ValueError`` for atoms (h, w) larger than images (..., H, W)."""
+def check_atom_size(image_shape, atom_size, n_patches=0):
+    """Raise ``ValueError`` for atoms (h, w) larger than images (..., H, W).
+
+    Or where an image has less than ``n_patches`` patches of this size.
+    """
     (height, width), (h, w) = image_shape[-2:], atom_size
     if h > height or w > width:
         raise ValueError(
             f"Atoms of {h}x{w} pixels do not fit in an image of {height}x{width}."
+        )
+    if (n_found := (height - h + 1) * (width - w + 1)) < n_patches:
+        raise ValueError(
+            f"{n_patches} atoms of {h}x{w} pixels cannot be cut out of an image of "
+            f"{height}x{width}, which has {n_found} patches of this size."
         )
 
 

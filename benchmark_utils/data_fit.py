@@ -66,7 +66,7 @@ class DataFit:
 
     @property
     def n_measurements(self):
-        """How many values of y carry information: int, or one per signal (B,)."""
+        """How many values of y carry information, 1 at least: int, or (B,)."""
         return self.y[0].numel()
 
     def prox(self, z, gamma):
@@ -154,7 +154,7 @@ class MaskDataFit(DiagonalDataFit):
 
     @property
     def n_measurements(self):
-        return self.mask.expand_as(self.y).flatten(1).count_nonzero(1)
+        return self.mask.expand_as(self.y).flatten(1).count_nonzero(1).clamp(min=1)
 
     def A(self, x):
         return self.mask * x
@@ -222,10 +222,11 @@ class DownsamplingDataFit(DiagonalDataFit):
         h, w = self.kernel.shape[-2:]
         self.margins = (w - 1 - w // 2, w // 2, h - 1 - h // 2, h // 2)
         full_size = (height * self.factor, width * self.factor)
-        power = dinv.physics.functional.filter_fft(
+        self.transfer = dinv.physics.functional.filter_fft(
             physics.filter, (1, *full_size), real_fft=False, dims=(-2, -1)
         )
-        folded = power.abs().square().unflatten(-1, (self.factor, width))
+        power = self.transfer.abs().square()
+        folded = power.unflatten(-1, (self.factor, width))
         folded = folded.unflatten(-3, (self.factor, height)).sum((-4, -2))
         self.spectrum = folded[..., : width // 2 + 1] / self.factor**2
 

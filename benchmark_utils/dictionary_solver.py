@@ -17,10 +17,9 @@ class DictionarySolver(IterativeSolver):
         A generator that yields successive dictionaries (n, K), from a list of pairs
         (A, y), one per operator (benchmark_utils/dictionaries.py).
 
-    It starts from ``first_dictionary()``. Only an oracle uses ``self.true_dictionary``.
-    Signals are x = D z, with z the codes of y under A D
-    (``lam``, ``N_CODING`` iterations of FISTA from those of the point before, and
-    ``N_FIRST`` at first); their computation is not timed.
+    It starts from ``first_dictionary()``. Signals are x = D z, with z the codes of y
+    under A D (``lam``, ``N_CODING`` iterations of FISTA from those of the point before,
+    and ``N_FIRST`` at first); their computation is not timed.
     """
 
     N_FIRST, N_CODING = 100, 20
@@ -43,8 +42,7 @@ class DictionarySolver(IterativeSolver):
         dim = batch.physics.A_adjoint(batch.y[:1]).shape[1]
         n_atoms = self.n_atoms
         if n_atoms is None:
-            known = self.true_dictionary is not None
-            n_atoms = self.true_dictionary.shape[1] if known else dim
+            n_atoms = dim if self.n_true_atoms is None else self.n_true_atoms
         return random_dictionary(dim, n_atoms, self.generator)
 
     def data(self, batches):
@@ -52,8 +50,9 @@ class DictionarySolver(IterativeSolver):
 
     def warm_up(self):
         self.pre_run_hook(None)
+        copies = [batch.to(self.device) for batch in self.batches]
         with torch.inference_mode(not self.requires_grad):
-            next(self.learn(self.data(self.batches)), None)
+            next(self.learn(self.data(copies)), None)
 
     def run(self, callback):
         with torch.inference_mode(not self.requires_grad):

@@ -4,14 +4,16 @@
     report = evaluate(my_method, "natural[problem=sr4]", against=["TV"])
     print(report.table)
 
-where ``my_method(y, physics)`` returns x_hat, the size of the images. Run it from the
-root of the repository.
+where ``my_method(y, physics)`` returns x_hat, the size of the images. It is called once
+for each batch of images, and once before, so that one-time costs are not timed. Run it
+from the root of the repository.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import torch
 from benchopt.benchmark import Benchmark
 from benchopt.results import read_results
 from benchopt.runner import _run_benchmark
@@ -48,9 +50,14 @@ def solver_from_function(function, solver_name):
     class Solver(IterativeSolver):
         name = solver_name
         _module_filename = Path(__file__)
+        requires_grad = True  # It may differentiate.
 
         def iterate(self, y, physics):
-            yield function(y, physics)
+            x_hat = function(y, physics)
+            if not torch.is_tensor(x_hat):
+                kind = type(x_hat).__name__
+                raise TypeError(f"{solver_name} returned {kind}, not a tensor.")
+            yield x_hat.detach()
 
     return Solver
 
@@ -83,10 +90,12 @@ def evaluate(function, dataset, name="My method", against=(), output="evaluation
     Raises
     ------
     ValueError
-        ``name`` is that of a solver of the benchmark.
+        ``name`` is that of a solver of the benchmark, or ``output`` is a path.
     RuntimeError
         ``function`` has no result on one of the datasets.
     """
+    if Path(output).name != output:
+        raise ValueError(f"output is a name, and the file goes to outputs/: {output}.")
     # benchopt's cache cannot see the code of a function: nothing is cached.
     benchmark = Benchmark(ROOT, no_cache=True)
     for solver in benchmark.get_solvers():

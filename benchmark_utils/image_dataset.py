@@ -1,14 +1,12 @@
 """The base class of image datasets: from images and a problem to batches."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 import torch
 from benchopt import BaseDataset
 
-from benchmark_utils.batches import Batch
+from benchmark_utils.batches import LazyBatches, measure
 from benchmark_utils.errors import Unavailable
 from benchmark_utils.images import center_crop
 from benchmark_utils.naming import ShortName
@@ -27,33 +25,6 @@ MAX_BATCH = 8
 
 # SSIM looks at 11 pixels around each, and the enlarged detail is an eighth of a side.
 SMALLEST_SIDE = 8
-
-
-class LazyBatches(Sequence):
-    """Batches made when they are asked for: nobody pays for training images unused.
-
-    Parameters
-    ----------
-    list_keys : callable () -> list
-        Called once, when a batch or their number is asked for.
-    make : callable (*key) -> Batch
-        Each batch has a seed of its own, and is the same whenever it is made.
-    """
-
-    def __init__(self, list_keys, make):
-        self._list_keys, self._make = list_keys, make
-
-    @cached_property
-    def _keys(self):
-        return self._list_keys()
-
-    def __len__(self):
-        return len(self._keys)
-
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return LazyBatches(lambda: self._keys[index], self._make)
-        return self._make(*self._keys[index])
 
 
 class ImageDataset(ShortName, BaseDataset):
@@ -134,4 +105,4 @@ class ImageDataset(ShortName, BaseDataset):
             noise_level=self.noise_level,
             **{strength: getattr(self, strength) for strength in STRENGTHS},
         )
-        return Batch(x=x, y=physics(x), physics=physics, names=names)
+        return measure(x, physics, generator, names)

@@ -7,6 +7,7 @@ import deepinv as dinv
 import torch
 
 LPIPS_BACKBONE = "alexnet-owt-7be5be79.pth"
+LPIPS_SMALLEST_SIDE = 31
 
 
 def psnr(x_hat, x):
@@ -51,6 +52,12 @@ def lpips_available():
     return (Path(torch.hub.get_dir()) / "checkpoints" / LPIPS_BACKBONE).exists()
 
 
+def lpips_applies(x):
+    """Whether x (B, C, H, W) has colours, and sides that AlexNet can take."""
+    channels, *sides = x.shape[1:]
+    return channels == 3 and min(sides) >= LPIPS_SMALLEST_SIDE
+
+
 @cache
 def _lpips():
     return dinv.metric.LPIPS(device="cpu")
@@ -58,7 +65,8 @@ def _lpips():
 
 def lpips(x_hat, x):
     """Learned perceptual distance (Zhang et al., 2018), 0 at best, colour: (B,)."""
-    return _lpips()(x_hat.clamp(0, 1), x)
+    # torchmetrics squeezes the result for a single image.
+    return _lpips()(x_hat.clamp(0, 1), x).reshape(len(x))
 
 
 def anomaly(prior, x):

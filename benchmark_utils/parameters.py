@@ -27,6 +27,13 @@ POSITIVE = (lambda v: isinstance(v, Real) and v > 0), "a number above 0"
 LEVEL = (lambda v: isinstance(v, Real) and v >= 0), "a number, 0 or more"
 
 
+def check_value(name, value, valid):
+    """Raise ``ValueError`` unless a value is ``valid``, a pair (test, description)."""
+    is_valid, description = valid
+    if not is_valid(value):
+        raise ValueError(f"{name} must be {description}, not {value!r}.")
+
+
 def check_parameters(instance, valid):
     """Raise ``ValueError`` for the first parameter that is not what it must be.
 
@@ -35,7 +42,5 @@ def check_parameters(instance, valid):
     instance : dataset or solver
     valid : dict {name: (test, description)}
     """
-    for name, (is_valid, description) in valid.items():
-        value = getattr(instance, name)
-        if not is_valid(value):
-            raise ValueError(f"{name} must be {description}, not {value!r}.")
+    for name in valid:
+        check_value(name, getattr(instance, name), valid[name])

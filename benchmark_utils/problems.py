@@ -6,12 +6,14 @@ extrapolation outside of the image.
 """
 
 import inspect
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 
 import deepinv as dinv
 import numpy as np
 import torch
+
+from benchmark_utils.parameters import COUNT, LEVEL, SHARE, check_value
 
 LEVIN09 = Path(__file__).parent / "kernels" / "levin09.npz"
 
@@ -89,12 +91,15 @@ PROBLEMS = {
 # The strengths that a dataset offers as parameters; None is the problem's default.
 STRENGTHS = ("blur_std", "kernel", "factor", "missing")
 
-# strength: (type, test, what it must be). The kernels are checked against their file.
+# What a strength must be. The kernels are checked against their file.
 VALID = {
-    "blur_std": (Real, lambda v: 0 < v <= 4, "a number above 0, 4 at most"),
-    "factor": (Integral, lambda v: v >= 1, "a whole number, 1 or more"),
-    "missing": (Real, lambda v: 0 <= v < 1, "a share of the pixels, in [0, 1)"),
-    "noise_level": (Real, lambda v: v >= 0, "a number, 0 or more"),
+    "blur_std": (
+        lambda v: isinstance(v, Real) and 0 < v <= 4,
+        "a number above 0, 4 at most",
+    ),
+    "factor": COUNT,
+    "missing": SHARE,
+    "noise_level": LEVEL,
 }
 
 
@@ -112,11 +117,8 @@ def default_strength(problem, strength):
 def check_strengths(**strengths):
     """Raise ``ValueError`` for a value without meaning; None is always allowed."""
     for name, value in strengths.items():
-        if name not in VALID or value is None:
-            continue
-        kind, is_valid, description = VALID[name]
-        if not isinstance(value, kind) or not is_valid(value):
-            raise ValueError(f"{name} must be {description}, not {value!r}.")
+        if name in VALID and value is not None:
+            check_value(name, value, VALID[name])
 
 
 def size_multiple(problem, factor=None):

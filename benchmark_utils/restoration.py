@@ -97,7 +97,11 @@ def _drunet(device):
 
 
 def _tv(device):
-    return lambda x, sigma: tv_prox(x, TV_WEIGHT_OVER_SIGMA * sigma)
+    def denoise(x, sigma):
+        return tv_prox(x, TV_WEIGHT_OVER_SIGMA * sigma)
+
+    denoise.n_calls = 0
+    return denoise
 
 
 def _bm3d(device):
@@ -111,6 +115,7 @@ def _bm3d(device):
         restored = np.stack([bm3d_rgb(image, sigma) for image in images])
         return torch.from_numpy(restored).permute(0, 3, 1, 2).to(x)
 
+    denoise.n_calls = 0
     return denoise
 
 
@@ -184,7 +189,8 @@ class CountedDenoiser:
     Parameters
     ----------
     function : callable (x (B, C, H, W), sigma: float) -> (B, C, H, W)
-        Its ``n_calls`` is how many times it calls a network, where it is not once.
+        Its ``n_calls`` is how many times it calls a network, where it is not once; 0
+        for those that have none.
     """
 
     def __init__(self, function):

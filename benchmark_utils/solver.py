@@ -2,10 +2,12 @@
 
 import time
 
+import deepinv as dinv
 import torch
 from benchopt import BaseSolver
 from benchopt.stopping_criterion import StoppingCriterion
 
+from benchmark_utils.batches import on_device
 from benchmark_utils.errors import Unavailable
 from benchmark_utils.naming import ShortName
 from benchmark_utils.parameters import COUNT, check_parameters, optional
@@ -50,6 +52,8 @@ class IterativeSolver(ShortName, BaseSolver):
         Set by methods that learn atoms, for the dashboard to show them.
     requires_grad : bool
         True for methods that differentiate; others run in ``inference_mode``.
+    oracle : bool
+        True for those that may use ``self.true_dictionary``.
 
     What it finds at hand: ``self.device``, ``self.generator``, and the values of its
     parameters. All batches advance together; a batch that ends early keeps its last
@@ -63,6 +67,7 @@ class IterativeSolver(ShortName, BaseSolver):
     valid = {}
     snapshots = ()
     requires_grad = False
+    oracle = False
 
     def setup(self):
         pass
@@ -96,11 +101,13 @@ class IterativeSolver(ShortName, BaseSolver):
         self, train, test, dataset, problem, device, dictionary=None, patch_shape=None
     ):
         self.device = torch.device(device)
-        self.train = train
+        self.train = on_device(train, self.device)
         self.batches = [batch.to(self.device) for batch in test]
-        self.true_dictionary = (
-            None if dictionary is None else dictionary.to(self.device)
-        )
+        self.true_dictionary, self.n_true_atoms = None, None
+        if dictionary is not None:
+            self.n_true_atoms = dictionary.shape[1]
+        if dictionary is not None and self.oracle:
+            self.true_dictionary = dictionary.to(self.device, copy=True)
         self.atoms = self.fit_time = None
         self.patch_shape = patch_shape
         self.check_signals()
@@ -161,7 +168,8 @@ class IterativeSolver(ShortName, BaseSolver):
     def warm_up(self):
         """Compute and drop one iterate, so that one-time costs are not timed."""
         self.pre_run_hook(None)
-        batch = min(self.batches, key=lambda batch: len(batch.y))
+        # What is done to a copy does not change what is restored afterwards.
+        batch = min(self.batches, key=lambda batch: len(batch.y)).to(self.device)
         with torch.inference_mode(not self.requires_grad):
             iterates = self.iterate(batch.y, batch.physics)
             if next(iterates, None) is None:
@@ -180,7 +188,7 @@ class IterativeSolver(ShortName, BaseSolver):
                 self._synchronise()
                 self._n_iterates += 1
                 if self._n_iterates in self.snapshots:
-                    self._kept[self._n_iterates] = [x.cpu() for x in self.x_hat]
+                    self._kept[self._n_iterates] = [x.clone() for x in self.x_hat]
                 if not callback():
                     return
                 if self._diverged:
@@ -201,7 +209,9 @@ class IterativeSolver(ShortName, BaseSolver):
             "n_network_calls": sum(net.n_images for net in self._networks) / n_images,
         }
         if self.snapshots:
-            result["snapshots"] = dict(self._kept)
+            result["snapshots"] = {
+                k: [x.cpu() for x in kept] for k, kept in self._kept.items()
+            }
         if self.atoms is not None:
             result["atoms"] = self.atoms.cpu()
         return result
@@ -219,9 +229,12 @@ class IterativeSolver(ShortName, BaseSolver):
     def _reset(self):
         seed = self.get_seed(use_dataset=True, use_solver=True, use_repetition=True)
         self.generator = torch.Generator(self.device).manual_seed(seed)
-        for batch in self.batches:
-            # Were a solver to simulate measurements, they would be its own draws.
-            batch.physics.noise_model.rng = self.generator
+        for i, batch in enumerate(self.batches):
+            # Were a solver to simulate measurements, they would be its own draws, and
+            # deepinv draws from a copy: the same generator would give them twice.
+            generator = torch.Generator(self.device).manual_seed(seed + 1 + i)
+            sigma = batch.physics.noise_model.sigma
+            batch.physics.noise_model = dinv.physics.GaussianNoise(sigma, generator)
         self.x_hat = [None] * len(self.batches)
         self._n_iterates, self._kept = 0, {}
         self._is_last = self._diverged = False

@@ -19,10 +19,12 @@ def soft_threshold(x, threshold, wavelet, levels):
     Parameters
     ----------
     x : tensor (B, C, H, W), H and W multiples of 2**levels.
-    threshold : float
+    threshold : float, 0 or more.
     wavelet : str
         An orthogonal wavelet of PyWavelets: db8, sym4, haar...
     """
+    if threshold == 0:
+        return x  # PyWavelets divides 0 by 0 there.
     options = {"wavelet": wavelet, "mode": "periodization", "axes": AXES}
     coarse, *details = pywt.wavedec2(x.cpu().numpy(), level=levels, **options)
     details = [

@@ -2,7 +2,7 @@ import deepinv as dinv
 import torch
 from benchopt import BaseDataset
 
-from benchmark_utils.batches import Batch
+from benchmark_utils.batches import measure
 from benchmark_utils.dictionaries import masks
 from benchmark_utils.errors import Unavailable
 from benchmark_utils.images import load_images
@@ -75,11 +75,9 @@ class Dataset(ShortName, BaseDataset):
             physics = masks(*x.shape, self.missing, generator)
         else:
             physics = dinv.physics.Denoising()
-        physics.noise_model = dinv.physics.GaussianNoise(
-            sigma=self.noise_level, rng=generator
-        )
+        physics.noise_model = dinv.physics.GaussianNoise(sigma=self.noise_level)
         names = tuple(f"patch {i}" for i in range(n_signals))
-        return Batch(x=x, y=physics(x), physics=physics, names=names)
+        return measure(x, physics, generator, names)
 
     def _draw(self, images, n_signals, generator):
         """Patches of the images in turn: (n_signals, patch_size^2), of zero mean."""

@@ -2,7 +2,7 @@ import deepinv as dinv
 import torch
 from benchopt import BaseDataset
 
-from benchmark_utils.batches import Batch
+from benchmark_utils.batches import measure
 from benchmark_utils.dictionaries import (
     MatrixPhysics,
     masks,
@@ -107,11 +107,9 @@ class Dataset(ShortName, BaseDataset):
         codes = active * torch.randn(shape, generator=generator)
         x = codes @ dictionary.T
         physics = self._make_physics(n_signals, generator)
-        physics.noise_model = dinv.physics.GaussianNoise(
-            sigma=self.noise_level, rng=generator
-        )
+        physics.noise_model = dinv.physics.GaussianNoise(sigma=self.noise_level)
         names = tuple(f"signal {i}" for i in range(n_signals))
-        return Batch(x=x, y=physics(x), physics=physics, names=names)
+        return measure(x, physics, generator, names)
 
     def _make_physics(self, n_signals, generator):
         if self.operator == "identity":

@@ -1,7 +1,7 @@
 import numpy as np
 from benchopt import BasePlot
 
-from benchmark_utils.pictures import decode, picture_psnr
+from benchmark_utils.pictures import centre, decode, light, picture_psnr
 from benchmark_utils.results import final_results, short_label, with_final_results
 
 # Larger pictures are shown by their centre: the page holds all of them.
@@ -17,12 +17,6 @@ def enlarge(picture, height, width):
     rows = np.arange(height) * picture.shape[0] // height
     columns = np.arange(width) * picture.shape[1] // width
     return picture[rows][:, columns]
-
-
-def centre(picture):
-    """The central part of at most MAX_SIDE pixels in each direction."""
-    top, left = (max(n - MAX_SIDE, 0) // 2 for n in picture.shape[:2])
-    return picture[top : top + MAX_SIDE, left : left + MAX_SIDE]
 
 
 def find_detail(truth):
@@ -58,12 +52,11 @@ def with_zoom(picture, detail):
 
     Returns
     -------
-    float array (H, W, 3) in [0, 1]. The values are rounded to 64 levels, which the
-    eye doesn't see and which saves a third of the weight of the page.
+    float array (H, W, 3) in [0, 1].
     """
     top, left, side = detail
     height, width = picture.shape[:2]
-    picture = picture // 4 * 4 + 2
+    picture = picture.copy()
     crop = picture[top : top + side, left : left + side]
     size = ZOOM * side
     inset_top = height - size if top + side / 2 < height / 2 else 0
@@ -71,7 +64,7 @@ def with_zoom(picture, detail):
     inset = slice(inset_top, inset_top + size), slice(inset_left, inset_left + size)
     picture[inset] = framed(enlarge(crop, size, size))
     picture[top : top + side, left : left + side] = framed(crop)
-    return picture / 255
+    return light(picture)
 
 
 def picture_numbers(df):
@@ -97,7 +90,7 @@ class Plot(BasePlot):
         pictures = rows["final_results"].iloc[0]
         truth = decode(pictures["truth"][picture - 1])
         measurement = decode(pictures["measurement"][picture - 1])
-        detail = find_detail(centre(truth))
+        detail = find_detail(centre(truth, MAX_SIDE))
 
         label = "Measurement"
         if measurement.shape != truth.shape:
@@ -110,7 +103,7 @@ class Plot(BasePlot):
                 score = f"{picture_psnr(ours, truth):.2f} dB"
             shown.append((f"{row['solver_name']}: {score}", ours))
         return [
-            {"image": with_zoom(centre(image), detail), "label": label}
+            {"image": with_zoom(centre(image, MAX_SIDE), detail), "label": label}
             for label, image in shown
         ]
 

@@ -1,21 +1,11 @@
 from benchopt import BasePlot
 
-from benchmark_utils.pictures import decode, picture_psnr
+from benchmark_utils.pictures import centre, decode, light, picture_psnr
 from benchmark_utils.results import final_results, short_label, with_final_results
 
 # A column is about this wide on the page, which holds all the pictures: larger ones
 # are shown by their centre.
 MAX_SIDE = 192
-
-
-def light(picture):
-    """The central part as float (H, W, 3) in [0, 1].
-
-    The values are rounded to 64 levels, which the eye doesn't see and which saves a
-    third of the weight of the page.
-    """
-    top, left = (max(n - MAX_SIDE, 0) // 2 for n in picture.shape[:2])
-    return (picture[top : top + MAX_SIDE, left : left + MAX_SIDE] // 4 * 4 + 2) / 255
 
 
 def snapshots(final_results):
@@ -41,12 +31,12 @@ def strip(solver, pictures, index, iterations):
     label = f"{short_label(solver)}\nTruth"
     if pictures["measurement"][index] == pictures["truth"][index]:
         label += ", k = 0"
-    shown = [{"image": light(truth), "label": label}]
+    shown = [{"image": light(centre(truth, MAX_SIDE)), "label": label}]
     for k in iterations:
         image, label = None, ""
         if k in kept:
             iterate = decode(kept[k][index])
-            image = light(iterate)
+            image = light(centre(iterate, MAX_SIDE))
             label = f"k = {k}: {picture_psnr(iterate, truth):.2f} dB"
         shown.append({"image": image, "label": label})
     return shown

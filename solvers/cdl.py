@@ -52,7 +52,9 @@ class Solver(IterativeSolver):
         if self.init not in RATES:
             raise ValueError(f"init must be patches or random, not {self.init!r}.")
         for batch in self.batches:
-            check_atom_size(batch.image_shape, (self.atom_size, self.atom_size))
+            n_patches = self.n_atoms if self.init == "patches" else 0
+            size = self.atom_size, self.atom_size
+            check_atom_size(batch.image_shape, size, n_patches)
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)

@@ -47,7 +47,7 @@ class Solver(IterativeSolver):
             check_atom_size(batch.image_shape, (self.atom_size, self.atom_size))
 
     def fit(self, train):
-        photographs = (x for batch in train for x in batch.x.to(self.device).split(1))
+        photographs = (x for batch in train for x in batch.x.split(1))
         images = [
             x - low_frequencies(x, self.low) for x in islice(photographs, self.n_steps)
         ]

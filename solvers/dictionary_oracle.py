@@ -9,6 +9,7 @@ class Solver(DictionarySolver):
 
     name = "Dictionary oracle"
     parameters = {"lam": [0.1]}
+    oracle = True
 
     def setup(self):
         if self.true_dictionary is None:

@@ -13,7 +13,7 @@ class Solver(DictionarySolver):
     parameters = {"lam": [0.1], "n_steps": [300], "n_atoms": [None]}
 
     def fit(self, train):
-        data = [(None, batch.x.to(self.device)) for batch in train]
+        data = [(None, batch.x) for batch in train]
         *_, self.learned = learn_adam(
             data,
             self.first_dictionary(),

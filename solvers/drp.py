@@ -1,5 +1,6 @@
 from deepinv.optim.linear import conjugate_gradient
 
+from benchmark_utils.batches import data_weight
 from benchmark_utils.data_fit import data_fit
 from benchmark_utils.degradations import Degraded, Downscaling, adjoint
 from benchmark_utils.solver import IterativeSolver
@@ -19,7 +20,8 @@ class Solver(IterativeSolver):
     do: H has a kernel, and stopping early keeps s there. They take 3, for blurs; but
     the minimiser keeps the local means of s, so that what y adds to known pixels goes
     off the missing ones around, and the third iteration comes near it. ``noise`` is the
-    noise level that R is told, to choose how much it smooths.
+    noise level that R is told, to choose how much it smooths. ``lambda_`` is for
+    measurements with noise 0.01, and is divided by the square of the noise level.
 
     The details that H loses come from y alone where A keeps them, with their noise: on
     the denoising problem, x stays close to y.
@@ -51,11 +53,12 @@ class Solver(IterativeSolver):
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)
+        weight = self.lambda_ * data_weight(physics)
         x = fit.initial_guess()
 
         def normal_operator(z):
             data = fit.A_adjoint(fit.A(z))
-            return adjoint(self.H, z, self.H(z)) + self.lambda_ * data
+            return adjoint(self.H, z, self.H(z)) + weight * data
 
         for _ in range(self.n_iter):
             small = self.H(x)
@@ -64,7 +67,7 @@ class Solver(IterativeSolver):
                 Degraded(small, sigma, factor=self.factor), x.shape[-2:]
             )
             s = x - self.tau * (x - restored)
-            target = adjoint(self.H, s, self.H(s)) + self.lambda_ * fit.A_adjoint(y)
+            target = adjoint(self.H, s, self.H(s)) + weight * fit.A_adjoint(y)
             x = conjugate_gradient(
                 normal_operator, target, init=s, max_iter=self.n_cg, tol=0.0
             )

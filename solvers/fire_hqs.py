@@ -4,13 +4,12 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from benchmark_utils.batches import noise_level
+from benchmark_utils.batches import data_weight
 from benchmark_utils.data_fit import data_fit
 from benchmark_utils.degradations import Identity, Measurement
 from benchmark_utils.solver import IterativeSolver
 from benchmark_utils.tuned import Range
 
-REFERENCE_NOISE = 0.01
 OPTIONS = {
     "degradation": ("own", "measurement", "none"),
     "init": ("initial_guess", "adjoint"),
@@ -128,7 +127,7 @@ class Solver(IterativeSolver):
     def iterate(self, y, physics):
         fit = data_fit(physics, y)
         x = fit.A_adjoint(y) if self.init == "adjoint" else fit.initial_guess()
-        weight = self.lambda_ * (REFERENCE_NOISE / noise_level(physics)) ** 2
+        weight = self.lambda_ * data_weight(physics)
         shown = x
         n_averaged = self.n_iter // 2 if self.average else 0
         first_averaged = self.n_iter - n_averaged

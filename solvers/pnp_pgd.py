@@ -18,6 +18,7 @@ class Solver(IterativeSolver):
         "sigma": ["tuned"],
         "step": ["tuned"],
     }
+    # Gradient descent itself diverges with a step of 2.
     search_space = {
         "sigma": Range(0.003, 0.2, default=0.03),
         "step": Range(0.3, 1.9, default=1.0),

@@ -1,3 +1,4 @@
+from benchmark_utils.batches import data_weight
 from benchmark_utils.data_fit import data_fit
 from benchmark_utils.degradations import Identity
 from benchmark_utils.solver import IterativeSolver
@@ -11,7 +12,8 @@ class Solver(IterativeSolver):
 
     R never sees the degradation that it was trained to undo, so that it restores what
     needs no restoration: the baseline that FiRe improves on (Terris et al., 2025).
-    ``noise`` is the noise level that R is told.
+    ``noise`` is the noise level that R is told; ``lambda_`` is for measurements with
+    noise 0.01, and is divided by the square of the noise level.
     """
 
     name = "Restoration-PnP"
@@ -35,7 +37,8 @@ class Solver(IterativeSolver):
 
     def iterate(self, y, physics):
         fit = data_fit(physics, y)
+        weight = self.lambda_ * data_weight(physics)
         x = fit.initial_guess()
         for _ in range(self.n_iter):
-            x = fit.prox(self.R(x, self.generator), self.lambda_)
+            x = fit.prox(self.R(x, self.generator), weight)
             yield x

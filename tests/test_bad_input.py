@@ -1,5 +1,6 @@
 """What goes wrong is said in one clear sentence, and the others go on."""
 
+import math
 import shutil
 import subprocess
 import sys
@@ -345,6 +346,11 @@ def test_a_parameter_without_meaning_is_refused_and_the_others_go_on(run, capfd)
         ("DIP", {"lr": 0}, f"lr {POSITIVE}, not 0."),
         ("CDL", {"atom_size": 0}, f"atom_size {COUNT}, not 0."),
         ("CDL", {"atom_size": 33}, "Atoms of 33x33 pixels do not fit in an image of 3"),
+        (
+            "CDL",
+            {"n_atoms": 500},
+            "500 atoms of 12x12 pixels cannot be cut out of ",
+        ),
         ("CDL supervised", {"atom_size": 33}, "Atoms of 33x33 pixels do not fit in an"),
         ("CDL supervised", {"low": -1}, "low must be a number, 0 or more, not -1."),
     ],
@@ -358,8 +364,19 @@ def test_a_parameter_without_meaning_has_its_sentence(
     assert skipped and said.startswith(reason)
 
 
+WEIGHTS = [
+    str(solver.get_instance(**{name: 0}))
+    for solver in BENCHMARK.get_solvers()
+    for name, space in getattr(solver, "search_space", {}).items()
+    if space.may_be_zero
+]
+
+
 def test_no_weight_at_all_has_a_meaning(run):
-    assert solvers_of(run(["TV[reg=0]"])) == ["TV[reg=0]"]
+    rows = run(WEIGHTS, ["simulated[problem=inpainting]"])
+    last = rows.groupby("solver_name", sort=False).last()
+    assert sorted(last.index) == sorted(WEIGHTS)
+    assert last.objective_psnr.map(math.isfinite).all()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")

@@ -3,6 +3,8 @@
 import math
 
 import pytest
+import torch
+from conftest import BENCHMARK
 
 SOLVERS = ["Dictionary oracle", "Dictionary learning", "Dictionary supervised"]
 SMALL = "m=12,n_signals=600,n_train=600,dim=16,n_atoms=16"
@@ -11,7 +13,7 @@ SMALL = "m=12,n_signals=600,n_train=600,dim=16,n_atoms=16"
 @pytest.fixture(scope="module")
 def last_rows(run):
     rows = run(
-        [*SOLVERS, "TV"],
+        SOLVERS,
         [f"synthetic_dictionary[n_operators=[1,4],{SMALL}]"],
     )
     return rows.groupby(["dataset_name", "solver_name"]).last().reset_index()
@@ -48,5 +50,22 @@ def test_one_operator_leaves_nothing_in_its_kernel(last_rows):
     assert learned < 0.05 < supervised
 
 
-def test_solvers_of_images_say_that_they_do_not_take_vectors(last_rows):
-    assert "TV" not in set(last_rows.solver_name)
+def test_only_an_oracle_is_given_the_true_dictionary_and_it_is_a_copy(get_data):
+    data = get_data("synthetic_dictionary", dim=16, n_atoms=12, m=8, n_signals=100)
+    for name in SOLVERS:
+        (solver_class,) = BENCHMARK.check_solver_patterns([name], class_only=True)
+        solver = solver_class.get_instance()
+        assert solver.skip(**data, device="cpu") == (False, None)
+        assert solver.n_true_atoms == 12
+        if name == "Dictionary oracle":
+            assert torch.equal(solver.true_dictionary, data["dictionary"])
+            assert solver.true_dictionary.data_ptr() != data["dictionary"].data_ptr()
+        else:
+            assert solver.true_dictionary is None
+
+
+def test_solvers_of_images_say_that_they_do_not_take_vectors(get_data):
+    data = get_data("synthetic_dictionary", dim=16, n_atoms=12, m=8, n_signals=100)
+    (TV,) = BENCHMARK.check_solver_patterns(["TV"], class_only=True)
+    skipped, reason = TV.get_instance().skip(**data, device="cpu")
+    assert skipped and reason == "TV takes images, and these signals are vectors."

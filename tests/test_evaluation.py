@@ -1,7 +1,9 @@
 """A function of one's own is scored like the solvers, in three lines."""
 
 import pytest
+import torch
 from benchopt.results import read_results
+from conftest import ROOT
 
 from benchmark_utils.evaluation import evaluate
 
@@ -45,9 +47,11 @@ def test_a_function_that_returns_the_wrong_size_is_told_so(capfd):
 
 
 @pytest.fixture
-def output(tmp_path):
-    """Where an evaluation that fails leaves what the others computed."""
-    return str(tmp_path / "results.parquet")
+def output():
+    """The name of results, which are removed afterwards."""
+    yield "test_evaluation_kept"
+    for path in (ROOT / "outputs").glob("*test_evaluation_kept*"):
+        path.unlink()
 
 
 def test_a_function_that_fails_beside_solvers_is_told_so(output):
@@ -55,13 +59,35 @@ def test_a_function_that_fails_beside_solvers_is_told_so(output):
         evaluate(
             lambda y, physics: 1 / 0, "simulated", "Mine", "Pseudo-inverse", output
         )
-    assert list(read_results(output)["solver_name"].unique()) == ["Pseudo-inverse"]
+    results = read_results(ROOT / "outputs" / f"{output}.parquet")
+    assert list(results["solver_name"].unique()) == ["Pseudo-inverse"]
 
 
 def test_a_function_that_fails_on_one_dataset_is_told_which(output):
     datasets = ["simulated[problem=[denoising,sr4]]"]
     with pytest.raises(RuntimeError, match=r"no result on simulated\[problem=sr4\]:"):
         evaluate(lambda y, physics: y, datasets, output=output)
+
+
+def test_a_function_may_differentiate(output):
+    def descent(y, physics):
+        x = torch.zeros_like(y, requires_grad=True)
+        (physics.A(x) - y).square().sum().backward()
+        return x - 0.5 * x.grad
+
+    report = evaluate(descent, "simulated[noise_level=0]", output=output)
+    assert report.table["psnr"].item() > 100
+
+
+def test_a_function_that_returns_nothing_is_told_so(output, capfd):
+    with pytest.raises(RuntimeError, match="Nothing was evaluated"):
+        evaluate(lambda y, physics: None, "simulated", "Mine", output=output)
+    assert "Mine returned NoneType, not a tensor" in capfd.readouterr().err
+
+
+def test_the_result_file_has_a_name_and_not_a_path(tmp_path):
+    with pytest.raises(ValueError, match="output is a name"):
+        evaluate(lambda y, physics: y, "simulated", output=str(tmp_path / "mine"))
 
 
 @pytest.mark.parametrize("name", ["TV", "tv", "TV[n_iter=3]"])

@@ -56,11 +56,11 @@ def make_batch(problem, shape=(3, 32, 28), n_images=2, **strengths):
     return Batch(x=x, y=physics(x), physics=physics)
 
 
-def instance(name, batch, **parameters):
+def instance(name, batch, seed=0, **parameters):
     """A solver, and why it is skipped (None if it is not)."""
     (solver_class,) = BENCHMARK.check_solver_patterns([name], class_only=True)
     solver = solver_class.get_instance(**parameters)
-    RunContext().set_run_context("objective", "dataset", solver, 0, 0)
+    RunContext().set_run_context("objective", "dataset", solver, 0, seed)
     data = {"dataset": "none", "problem": "none", "device": "cpu"}
     _, reason = solver.skip(train=[], test=[batch], **data)
     return solver, reason
@@ -607,16 +607,18 @@ ONE_PRIOR = {"FiRe-HQS": "priors", "SNORE": "denoiser"}
 STOCHASTIC = ["FiRe-HQS", "SHARP", "SNORE", "Fixed points"]
 
 
-def small_run(name, batch, n_iter=3):
+def small_run(name, batch, n_iter=3, seed=0):
     prior = "compact" if name == "SNORE" else "sr2" if name == "DRP" else "denoiser"
-    return solve(name, batch, n_iter=n_iter, **{ONE_PRIOR.get(name, "prior"): prior})
+    options = {ONE_PRIOR.get(name, "prior"): prior, "n_iter": n_iter}
+    return solve(name, batch, seed=seed, **options)
 
 
 @pytest.mark.parametrize("name", STOCHASTIC)
 def test_the_seed_decides_and_every_run_has_the_same_draws(name):
     batch = make_batch("denoising")
-    first, second = (small_run(name, batch) for _ in range(2))
+    first, second, other = (small_run(name, batch, seed=seed) for seed in (0, 0, 1))
     assert_same(first, second, 0)
+    assert not torch.equal(first[-1], other[-1])
 
 
 @pytest.mark.parametrize("name", [*STOCHASTIC, "DRP", "Restoration-PnP"])
@@ -737,9 +739,10 @@ def test_drp_s_network_sees_the_small_image_without_noise(recorded):
 
 
 def test_drp_with_enough_steps_minimises_its_criterion(network):
-    batch = make_batch("denoising", shape=(1, 12, 12))
+    batch = make_batch("denoising", shape=(1, 12, 12), noise_level=0.02)
     network("sr2", lambda degraded, size: torch.full_like(batch.y, 0.5))
-    options = {"tau": 0.4, "lambda_": 0.3, "noise": 0.02}
+    # Twice the noise, a quarter of the weight: 0.3.
+    options = {"tau": 0.4, "lambda_": 1.2, "noise": 0.02}
     first, second = solve("DRP", batch, prior="sr2", n_iter=2, n_cg=40, **options)
     H = dense(Downscaling(2).downscale, (1, 12, 12))
     s = (first - 0.4 * (first - 0.5)).flatten(1).mT.double()

@@ -170,7 +170,7 @@ class MeanError(torch.nn.Module):
 
     def forward(self, x_hat, x):
         assert x_hat.min() >= 0 and x_hat.max() <= 1
-        return (x_hat - x).abs().mean((1, 2, 3))
+        return (x_hat - x).abs().mean((1, 2, 3)).squeeze()
 
 
 @pytest.fixture
@@ -197,6 +197,29 @@ def test_lpips_is_for_colour_images(get_data, get_objective, lpips_by_mean_error
     data = {"train": [], "test": [grey], "dataset": "grey", "problem": "denoising"}
     result = get_objective(data).evaluate_result(x_hat=[grey.y], is_last=True)
     assert "ssim" in result and "lpips" not in result
+
+
+@pytest.mark.parametrize("n_images", [1, 2])
+def test_lpips_takes_one_image_as_it_takes_several(n_images, lpips_by_mean_error):
+    x = torch.rand(n_images, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert metrics.lpips(x, x).tolist() == [0.0] * n_images
+
+
+def test_lpips_is_left_out_for_images_too_small_for_its_network(
+    get_data, get_objective, lpips_by_mean_error
+):
+    data = get_data("simulated", img_size=28)
+    x_hat = [batch.y for batch in data["test"]]
+    result = get_objective(data).evaluate_result(x_hat=x_hat, is_last=True)
+    assert "ssim" in result and "lpips" not in result
+
+
+def test_a_signal_without_any_measurement_has_a_data_fit(get_data, get_objective):
+    data = get_data("patches", n_signals=200, n_train=20, patch_size=2, missing=0.9)
+    (batch,) = data["test"]
+    assert (batch.physics.mask.flatten(1).sum(1) == 0).any()
+    result = get_objective(data).evaluate_result(x_hat=[batch.y], is_last=True)
+    assert 0 <= result["data_fit"] < 1e-12
 
 
 def test_a_batch_too_few_or_of_another_shape_is_refused(data, scores):

@@ -1,4 +1,4 @@
-"""What is published was made by one version of the code, the present one."""
+"""What is published was made by the present code; a committed table, by one version."""
 
 import pandas as pd
 import pytest
@@ -18,9 +18,8 @@ def publish(tmp_path, monkeypatch):
     """publish(versions, *options): the published table; one row per version."""
     monkeypatch.setattr(publish_results, "ROOT", tmp_path)
 
-    def publish(versions, *options):
+    def publish(versions, *options, objectives=("Restore",) * 2):
         row = {
-            "objective_name": "Restore",
             "dataset_name": "photos",
             "idx_rep": 0,
             "stop_val": 1,
@@ -28,8 +27,13 @@ def publish(tmp_path, monkeypatch):
             "time": 1.0,
         }
         rows = [
-            {**row, "solver_name": f"Solver {i}", "p_obj_version": version}
-            for i, version in enumerate(versions)
+            {
+                **row,
+                "solver_name": f"Solver {i}",
+                "objective_name": objective,
+                "p_obj_version": version,
+            }
+            for i, (version, objective) in enumerate(zip(versions, objectives))
         ]
         results = tmp_path / "run.parquet"
         pd.DataFrame(rows).to_parquet(results)
@@ -55,6 +59,13 @@ def test_results_of_other_code_are_refused_unless_asked_for(
     assert not list((tmp_path / "results").glob("*"))
     published = publish(versions, "--scores-only", "--any-version")
     assert list(published["version"]) == [OLD, NOW][: len(versions)]
+
+
+def test_results_of_two_objectives_are_not_averaged(publish, capsys):
+    devices = [f"Restore[device={device}]" for device in ("cpu", "cuda")]
+    with pytest.raises(SystemExit):
+        publish([fingerprint()] * 2, "--scores-only", objectives=devices)
+    assert "have several objectives (Restore[device=cpu]," in capsys.readouterr().err
 
 
 def test_results_without_pictures_are_published_by_their_scores_alone(publish, capsys):

@@ -80,6 +80,24 @@ def test_training_improves_on_its_first_step(recipe, tmp_path):
     assert last > first + 0.5
 
 
+def test_the_learning_rate_warms_up_stays_and_decays_to_zero(recipe):
+    recipe = replace(recipe, steps=1000, decay_share=0.5)
+    scales, decays = zip(*(training.schedule(k, recipe) for k in range(1000)))
+    assert scales[0] == pytest.approx(0.01) and scales[49] == pytest.approx(0.5)
+    assert set(scales[100:500]) == {1.0} and not any(decays[:500])
+    assert scales[750] == pytest.approx(0.5) and all(decays[500:])
+    assert scales[999] == pytest.approx(0.002)
+
+
+def test_after_a_restart_the_schedule_is_that_of_the_steps_that_remain(recipe):
+    whole = replace(recipe, steps=700, restart=(300, 0.25))
+    for first, steps, scale in ((0, 300, 1.0), (300, 400, 0.25)):
+        alone = replace(recipe, steps=steps)
+        for k in range(steps):
+            lr_scale, decays = training.schedule(k, alone)
+            assert training.schedule(first + k, whole) == (scale * lr_scale, decays)
+
+
 @pytest.mark.parametrize("degradation", [Downscaling(2), RandomMask()])
 def test_the_network_is_given_images_of_full_size_without_holes(
     degradation, recipe, tmp_path, monkeypatch

@@ -36,6 +36,8 @@ def l1_norm(x, wavelet, levels):
 def test_threshold_zero_gives_the_image_back(wavelet, shape):
     x = random(shape)
     torch.testing.assert_close(soft_threshold(x, 0.0, wavelet, 4), x)
+    flat = torch.full_like(x, 0.5)
+    torch.testing.assert_close(soft_threshold(flat, 0.0, wavelet, 4), flat)
 
 
 @pytest.mark.parametrize("wavelet", WAVELETS)

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.pictures import decode, picture_psnr  # noqa: E402
+from benchmark_utils.results import mean_or_nan  # noqa: E402
 from benchmark_utils.tuned import parse_key  # noqa: E402
 
 PAGES = [ROOT / "README.md", ROOT / "benchmark_utils" / "weights" / "README.md"]
@@ -105,7 +106,8 @@ def fill(text):
 
 def draw(results, path):
     """One row per problem: truth, measurement, and what the best solvers make of it."""
-    best = results.groupby("solver_name")["psnr"].mean().nlargest(MAX_SOLVERS).index
+    means = results.groupby("solver_name")["psnr"].agg(mean_or_nan)
+    best = means.nlargest(MAX_SOLVERS).index
     solvers = [name for name in results["solver_name"].unique() if name in best]
     groups = list(results.groupby("problem", sort=False))
     columns = 2 + len(solvers)

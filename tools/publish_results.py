@@ -7,7 +7,8 @@
 writes results/natural.parquet: one row per dataset and solver, with the version of
 the shared code, and the centre of the first test image as PNG files. benchopt never
 writes over a file: a second run makes quick_1.parquet, and quick.parquet keeps its
-numbers. For that reason, results that the code as it is now did not make are refused.
+numbers. For that reason, results that were not made with the benchmark_utils, datasets
+and tuned.yml of now are refused.
 """
 
 import argparse
@@ -61,6 +62,16 @@ def slim(df, with_pictures=True):
     return table.reset_index()
 
 
+def check_one_objective(df):
+    """Raise ``ValueError`` for scores of one solver that would be averaged."""
+    objectives = sorted(df["objective_name"].unique())
+    if len(objectives) > 1:
+        raise ValueError(
+            f"These results have several objectives ({', '.join(objectives)}): publish "
+            "a file with one of them."
+        )
+
+
 def check_version(df):
     """Raise ``ValueError`` unless all the rows come from the code as it is now."""
     found = sorted(df["p_obj_version"].map(code_of).unique())
@@ -98,11 +109,12 @@ def main(argv=None):
         df = df[df["dataset_name"].str.split("[").str[0] == arguments.dataset]
         if df.empty:
             parser.error(f"These results have no dataset {arguments.dataset}.")
-    if not arguments.any_version:
-        try:
+    try:
+        check_one_objective(df)
+        if not arguments.any_version:
             check_version(df)
-        except ValueError as error:
-            parser.error(str(error))
+    except ValueError as error:
+        parser.error(str(error))
     ends = last_rows(df)
     if not arguments.scores_only and len(with_final_results(ends, "truth")) < len(ends):
         parser.error("These results have no pictures of images: add --scores-only.")

@@ -1,6 +1,6 @@
 """One network per task, or one that is told the task? Same total training for both.
 
-    python training/compare_conditioning.py --steps 400
+    python training/compare_conditioning.py --steps 300
 
 trains ``len(TASKS)`` networks for ``steps`` each, then one network on all tasks for
 ``len(TASKS) * steps``, whose features get a learned offset per task; all start as the
@@ -55,7 +55,7 @@ class AnyTask:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=300)
     steps = parser.parse_args().steps
     held_out = list(load_images("bsds500-train").values())[:N_HELD_OUT]
 

@@ -13,7 +13,8 @@ class Recipe:
     ``degradation`` is what the network learns to undo. The run starts from the shipped
     weights of ``start``, else from random ones. ``crops`` are the crop sizes before
     and during the decay of the learning rate, which fills the last ``decay_share`` of
-    the steps.
+    the steps. ``restart`` is a step and a factor: from there on the schedule begins
+    again, with that part of the rates (warm restart: Loshchilov and Hutter, 2017).
     """
 
     degradation: Callable
@@ -26,6 +27,7 @@ class Recipe:
     muon_lr: float = 2e-3
     adam_lr: float = 1e-3
     decay_share: float = 0.5
+    restart: tuple = (0, 1.0)
     seed: int = 0
 
 

@@ -86,11 +86,19 @@ class MuonWithAdam:
             optimizer.load_state_dict(state)
 
 
-def lr_scale(step, recipe):
-    """Warm-up (200 steps, a tenth of short runs), plateau, linear decay to zero."""
-    warm_up = (step + 1) / min(200, 0.1 * recipe.steps)
-    decay = (recipe.steps - step) / (recipe.steps * recipe.decay_share)
-    return min(warm_up, decay, 1.0)
+def schedule(step, recipe):
+    """Scale of the learning rate, and whether it decays, at a step of a recipe.
+
+    Warm-up (200 steps, a tenth of short schedules), plateau, linear decay to zero.
+    """
+    restart, restarted_scale = recipe.restart
+    if step < restart:
+        done, steps, scale = step, restart, 1.0
+    else:
+        done, steps, scale = step - restart, recipe.steps - restart, restarted_scale
+    warm_up = (done + 1) / min(200, 0.1 * steps)
+    decay = (steps - done) / (steps * recipe.decay_share)
+    return scale * min(warm_up, decay, 1.0), decay <= 1
 
 
 def grow(network, start):
@@ -154,7 +162,8 @@ def train(recipe, run_dir, network=None):
     start, saved = time.time() - seconds, time.time()
     running_loss = None
     while step < recipe.steps:
-        size = recipe.crops[step >= recipe.steps * (1 - recipe.decay_share)]
+        lr_scale, decays = schedule(step, recipe)
+        size = recipe.crops[decays]
         n_crops = max(1, round(recipe.pixels_per_batch / size**2))
         x = random_crops(images, n_crops, size, generator)
         y, sigma = on_image_grid(recipe.degradation(x, generator), x.shape[-2:])
@@ -163,7 +172,7 @@ def train(recipe, run_dir, network=None):
         loss = F.l1_loss(restored.float(), x)
         network.zero_grad()
         loss.backward()
-        optimizer.step(lr_scale(step, recipe))
+        optimizer.step(lr_scale)
         step += 1
 
         value = loss.item()
