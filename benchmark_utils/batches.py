@@ -42,6 +42,15 @@ class Batch:
         """The same batch as a solver sees it at test time."""
         return replace(self, x=None)
 
+    def seed_noise(self, seed):
+        """Give the noise model a generator of its own, on the device of y.
+
+        Otherwise deepinv would draw from torch's global one, which nobody seeds.
+        """
+        generator = torch.Generator(self.y.device).manual_seed(seed)
+        sigma = float(self.physics.noise_model.sigma)
+        self.physics.noise_model = dinv.physics.GaussianNoise(sigma, generator)
+
     def to(self, device):
         """A copy on ``device``: what is done to it does not change this batch."""
         return replace(
@@ -79,11 +88,19 @@ class LazyBatches(Sequence):
         return self._make(*self._keys[index])
 
 
-def on_device(batches, device):
-    """The same batches, each moved to ``device`` when it is asked for."""
-    return LazyBatches(
-        lambda: [(i,) for i in range(len(batches))], lambda i: batches[i].to(device)
-    )
+def for_solver(batches, device, seed):
+    """Copies of the batches on ``device``, made when they are asked for.
+
+    Were a solver to simulate measurements, they would be its own draws: seeded, and
+    the same whenever a batch is asked for.
+    """
+
+    def make(i):
+        batch = batches[i].to(device)
+        batch.seed_noise(seed + i)
+        return batch
+
+    return LazyBatches(lambda: [(i,) for i in range(len(batches))], make)
 
 
 def measure(x, physics, generator, names=()):

@@ -114,15 +114,16 @@ class ConvolutionalDictionary:
 
         Parameters
         ----------
-        blur : tensor (1 or B, 1 or C, H, W // 2 + 1) or None
-            The transfer function of a circular convolution of the images: ||A D||^2.
+        blur : tensor (1 or B, 1 or C, H, W // 2 + 1 or W) or None
+            The transfer function of a circular convolution of the images, at half of
+            the frequencies or at all of them: ||A D||^2.
         factor : int
-            One pixel is kept in ``factor`` x ``factor``, after ``blur``, which then has
-            all the frequencies, (..., H, W): S is summed over those that alias.
+            One pixel is kept in ``factor`` x ``factor``, after ``blur`` at all of the
+            frequencies: S is summed over those that alias.
         """
         if blur is None:
             transfer = torch.fft.rfft2(self.atoms, s=self.grid)
-        elif factor == 1:
+        elif blur.shape[-1] < self.size[1]:
             transfer = torch.fft.rfft2(self.atoms, s=self.size) * blur[:, None]
         else:
             transfer = torch.fft.fft2(self.atoms, s=self.size) * blur[:, None] / factor

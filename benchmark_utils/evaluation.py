@@ -44,13 +44,13 @@ class Report:
     page: Path
 
 
-def solver_from_function(function, solver_name):
+def solver_from_function(function, solver_name, differentiates=False):
     """A one-shot solver class that calls ``function(y, physics)``."""
 
     class Solver(IterativeSolver):
         name = solver_name
         _module_filename = Path(__file__)
-        requires_grad = True  # It may differentiate.
+        requires_grad = differentiates
 
         def iterate(self, y, physics):
             x_hat = function(y, physics)
@@ -66,7 +66,14 @@ def as_list(patterns):
     return [patterns] if isinstance(patterns, str) else list(patterns)
 
 
-def evaluate(function, dataset, name="My method", against=(), output="evaluation"):
+def evaluate(
+    function,
+    dataset,
+    name="My method",
+    against=(),
+    output="evaluation",
+    requires_grad=False,
+):
     """Score a function as the solvers are: same measurements, metrics and pictures.
 
     Parameters
@@ -82,6 +89,8 @@ def evaluate(function, dataset, name="My method", against=(), output="evaluation
         Solvers to run beside it: "TV", "PnP-HQS[denoiser=tv]"...
     output : str
         Name of the result file in ``outputs``.
+    requires_grad : bool
+        True for a function that differentiates; others run in ``inference_mode``.
 
     Returns
     -------
@@ -107,7 +116,7 @@ def evaluate(function, dataset, name="My method", against=(), output="evaluation
     others = benchmark.check_solver_patterns(as_list(against)) if against else []
     _, results = _run_benchmark(
         benchmark,
-        solvers=[(solver_from_function(function, name), {}), *others],
+        solvers=[(solver_from_function(function, name, requires_grad), {}), *others],
         datasets=datasets,
         objectives=benchmark.check_objective_filters([]),
         timeout=None,

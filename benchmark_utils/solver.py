@@ -2,12 +2,11 @@
 
 import time
 
-import deepinv as dinv
 import torch
 from benchopt import BaseSolver
 from benchopt.stopping_criterion import StoppingCriterion
 
-from benchmark_utils.batches import on_device
+from benchmark_utils.batches import for_solver
 from benchmark_utils.errors import Unavailable
 from benchmark_utils.naming import ShortName
 from benchmark_utils.parameters import COUNT, check_parameters, optional
@@ -55,10 +54,11 @@ class IterativeSolver(ShortName, BaseSolver):
     oracle : bool
         True for those that may use ``self.true_dictionary``.
 
-    What it finds at hand: ``self.device``, ``self.generator``, and the values of its
-    parameters. All batches advance together; a batch that ends early keeps its last
-    iterate. The time of evaluation is not counted, and CUDA is synchronised before
-    each time stamp.
+    What it finds at hand: ``self.device``, ``self.generator``, the values of its
+    parameters, and for signals that are made of atoms or patches their number
+    (``self.n_true_atoms``) or shape (``self.patch_shape``), else None. All batches
+    advance together; a batch that ends early keeps its last iterate. The time of
+    evaluation is not counted, and CUDA is synchronised before each time stamp.
     """
 
     sampling_strategy = "callback"
@@ -101,7 +101,7 @@ class IterativeSolver(ShortName, BaseSolver):
         self, train, test, dataset, problem, device, dictionary=None, patch_shape=None
     ):
         self.device = torch.device(device)
-        self.train = on_device(train, self.device)
+        self.train = train
         self.batches = [batch.to(self.device) for batch in test]
         self.true_dictionary, self.n_true_atoms = None, None
         if dictionary is not None:
@@ -222,19 +222,17 @@ class IterativeSolver(ShortName, BaseSolver):
         self._reset()
         start = time.perf_counter()
         with torch.inference_mode(not self.requires_grad):
-            self.fit(self.train)
+            self.fit(for_solver(self.train, self.device, self._seed))
         self._synchronise()
         self.fit_time = time.perf_counter() - start
 
     def _reset(self):
         seed = self.get_seed(use_dataset=True, use_solver=True, use_repetition=True)
         self.generator = torch.Generator(self.device).manual_seed(seed)
-        for i, batch in enumerate(self.batches):
-            # Were a solver to simulate measurements, they would be its own draws, and
-            # deepinv draws from a copy: the same generator would give them twice.
-            generator = torch.Generator(self.device).manual_seed(seed + 1 + i)
-            sigma = batch.physics.noise_model.sigma
-            batch.physics.noise_model = dinv.physics.GaussianNoise(sigma, generator)
+        # Neither self.generator nor each other repeat the draws of a noise model.
+        for i, batch in enumerate(self.batches, seed + 1):
+            batch.seed_noise(i)
+        self._seed = seed + 1 + len(self.batches)
         self.x_hat = [None] * len(self.batches)
         self._n_iterates, self._kept = 0, {}
         self._is_last = self._diverged = False

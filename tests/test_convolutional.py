@@ -128,11 +128,11 @@ def test_lipschitz_is_a_bound_and_nearly_reached(n_channels):
     assert 0.95 * bound < z.norm() <= bound * (1 + 1e-9)
 
 
-def degraded(problem, n_channels=1, n_images=2, size=28, noise=0.02):
+def degraded(problem, n_channels=1, n_images=2, size=28, noise=0.02, **strengths):
     """A data fit in double precision, and its physics."""
     generator = torch.Generator().manual_seed(0)
     shape = (n_channels, size, size)
-    physics = make_physics(problem, shape, generator, n_images=n_images)
+    physics = make_physics(problem, shape, generator, n_images, **strengths)
     if problem == "gaussian_deblurring":
         physics = dinv.physics.BlurFFT(img_size=shape, filter=physics.filter.double())
     else:
@@ -161,13 +161,18 @@ def test_correlation_is_minus_the_gradient_through_any_physics(problem, n_channe
 @pytest.mark.parametrize("per_image", [False, True])
 @pytest.mark.parametrize("n_channels", [1, 3])
 @pytest.mark.parametrize(
-    "problem, tightness",
-    [("inpainting", 0.5), ("gaussian_deblurring", 0.8), ("sr4", 0.8)],
+    "problem, strengths, tightness",
+    [
+        ("inpainting", {}, 0.5),
+        ("gaussian_deblurring", {}, 0.8),
+        ("sr4", {}, 0.8),
+        ("sr4", {"factor": 1}, 0.8),
+    ],
 )
 def test_lipschitz_of_degraded_images_is_a_bound(
-    problem, tightness, n_channels, per_image
+    problem, strengths, tightness, n_channels, per_image
 ):
-    fit, _ = degraded(problem, n_channels)
+    fit, _ = degraded(problem, n_channels, **strengths)
     lead = (2,) if per_image else ()
     lasso = ConvolutionalLasso(fit, draw_atoms(*lead, 5, n_channels, 4, 3))
     zero = lasso.correlation(lasso.zeros())

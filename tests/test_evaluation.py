@@ -75,7 +75,9 @@ def test_a_function_may_differentiate(output):
         (physics.A(x) - y).square().sum().backward()
         return x - 0.5 * x.grad
 
-    report = evaluate(descent, "simulated[noise_level=0]", output=output)
+    report = evaluate(
+        descent, "simulated[noise_level=0]", output=output, requires_grad=True
+    )
     assert report.table["psnr"].item() > 100
 
 

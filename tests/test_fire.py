@@ -775,7 +775,7 @@ def test_drp_improves_photographs_to_its_last_iteration(problem, gain):
 
 @pytest.mark.parametrize("problem", INVERSE_PROBLEMS)
 def test_restoration_pnp_never_degrades_what_its_network_sees(problem, recorded, spied):
-    batch = make_batch(problem)
+    batch = make_batch(problem, noise_level=0.02)
     degraded_images = spied("deblur")
     given = recorded("deblur", circular_mean)
     options = {"lambda_": 30.0, "noise": 0.04, "n_iter": 4}
@@ -787,7 +787,8 @@ def test_restoration_pnp_never_degrades_what_its_network_sees(problem, recorded,
         assert torch.equal(degraded.y, x)
         assert degraded.sigma.tolist() == pytest.approx([0.04] * 2)
         x = ours
-        expected = fit.prox(circular_mean(degraded, None), 30.0)
+        # Twice the noise that lambda_ is for: a quarter of the weight.
+        expected = fit.prox(circular_mean(degraded, None), 30.0 / 4)
         torch.testing.assert_close(x, expected, rtol=0, atol=1e-5)
 
 

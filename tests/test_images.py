@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmark_utils import image_dataset, images
+from benchmark_utils.batches import measure
 from benchmark_utils.checksums import read_checksums, sha256, write_checksum
 from benchmark_utils.errors import Unavailable
 from benchmark_utils.images import PACKAGED, PACKAGED_SPLITS, center_crop, load_images
-from benchmark_utils.problems import PROBLEMS
+from benchmark_utils.problems import PROBLEMS, make_physics
 
 
 def assert_same(batch, other):
@@ -258,6 +259,20 @@ def test_other_noise_with_another_seed_or_repetition(change, get_data):
         assert torch.equal(first.x, other.x)
         assert not torch.equal(first.y, other.y)
         assert not torch.equal(first.physics.mask, other.physics.mask)
+
+
+def test_the_draws_that_follow_a_measurement_do_not_repeat_its_noise():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(2, 3, 16, 16, generator=generator)
+    physics = make_physics("denoising", (3, 16, 16), generator)
+    before = generator.get_state()
+    batch = measure(x, physics, generator)
+    after = torch.randn(x.shape, generator=generator)
+    again = torch.randn(x.shape, generator=generator.set_state(before))
+    noise = (batch.y - x) / 0.1
+    torch.testing.assert_close(noise, again, rtol=0, atol=1e-5)
+    assert not torch.allclose(noise, after, atol=0.1)
+    assert batch.physics.noise_model.rng is None
 
 
 def test_train_and_test_have_noise_of_their_own(get_data):

@@ -1,4 +1,4 @@
-"""What is published was made by the present code; a committed table, by one version."""
+"""What is published was made by the present shared code; a table, by one version."""
 
 import pandas as pd
 import pytest

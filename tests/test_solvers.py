@@ -319,6 +319,23 @@ def test_simulated_measurements_repeat_no_other_draw_of_a_solver(run, solver_fil
     assert rows.objective_psnr.iloc[-1] < 0
 
 
+SIMULATES_IN_FIT = """
+def fit(self, train):
+    self.simulated = [batch.physics(batch.x) for batch in [*train, *train]]
+def iterate(self, y, physics):
+    first, *_ = self.simulated
+    again = self.simulated[len(self.simulated) // 2]
+    assert torch.equal(first, again)
+    yield first.mean() + torch.zeros_like(y)
+"""
+
+
+def test_what_is_simulated_from_training_signals_has_a_seed(run, solver_file):
+    solver = solver_file("SimulatesInFit", SIMULATES_IN_FIT)
+    first, second = (run([solver]).objective_psnr.iloc[-1] for _ in range(2))
+    assert first == second
+
+
 REUSES = """
 snapshots = (1, 2)
 def iterate(self, y, physics):

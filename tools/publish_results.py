@@ -73,7 +73,7 @@ def check_one_objective(df):
 
 
 def check_version(df):
-    """Raise ``ValueError`` unless all the rows come from the code as it is now."""
+    """Raise ``ValueError`` unless all the rows come from the shared code of now."""
     found = sorted(df["p_obj_version"].map(code_of).unique())
     now = code_of(fingerprint())
     if found != [now]:

@@ -3,13 +3,14 @@
     python tools/tune.py -d natural -s TV -s "PnP-HQS[denoiser=compact]" --trials 15
     python tools/tune.py -d "bsd[img_size=128,n_train=3,problem=sr4]" -s TV --trials 12
 
-are the commands of config/tuned.yml, where each entry has its data and its trials. It
-maximises with optuna (seeded) the mean PSNR on the training images, problem by problem,
-and writes the best values to config/tuned.yml, from where solvers take them. Methods
-that learn do so on one half of them, and are scored on the other. The test images are
-never scored. A hyper-parameter that is given ("PnP-HQS[reg=0.2]") is not tuned, and is
-recorded as it is; so are other numbers ("TV[n_iter=50]"). What was tuned on other data,
-or with other trials or numbers, is kept unless --replace is given.
+are two of the commands of config/tuned.yml, where each entry has its data and its
+trials; given again, a command tunes again. It maximises with optuna (seeded) the mean
+PSNR on the training images, problem by problem, and writes the best values to
+config/tuned.yml, from where solvers take them. Methods that learn do so on one half of
+them, and are scored on the other. The test images are never scored. A hyper-parameter
+that is given ("PnP-HQS[reg=0.2]") is not tuned, and is recorded as it is; so are other
+numbers ("TV[n_iter=50]"). What was tuned on other data, or with other trials or
+numbers, is kept unless --replace is given.
 """
 
 import argparse
