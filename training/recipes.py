@@ -48,7 +48,8 @@ RECIPES = {
     "small_denoiser": Recipe(degradation=DEGRADATIONS["denoiser"], steps=16_000),
     "denoiser": Recipe(
         degradation=DEGRADATIONS["denoiser"],
-        steps=22_000,
+        steps=38_000,
+        restart=(22_000, 0.5),
         start="small_denoiser",
         blocks=4,
         crops=(96, 96),
