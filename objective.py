@@ -19,7 +19,7 @@ patch_shape (C, h, w) or None where signals are vectors: the patches  all
 unavailable str or None       why there is no data, in a sentence     shown, and skipped
 =========== ================= ======================================= ==================
 
-A Batch (``benchmark_utils/batches.py``) holds signals of one shape seen through one
+A Batch (benchmark_utils/data/batches.py) holds signals of one shape seen through one
 operator: x is a tensor (B, C, H, W) of images in [0, 1], or (B, n) of vectors, and
 y = physics(x) was drawn once: every solver sees the same measurements. Solvers return
 ``x_hat``, one tensor per test batch, of the shape of x.
@@ -29,20 +29,20 @@ import torch
 from benchopt import BaseObjective
 from benchopt.parallel_backends import is_distributed_frontal
 
-from benchmark_utils import metrics
-from benchmark_utils.data_fit import data_fit
-from benchmark_utils.dictionaries import (
+from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.fingerprint import fingerprint
+from benchmark_utils.common.naming import ShortName
+from benchmark_utils.dictionaries.vectors import (
     kernel_norm,
     learning_cost,
     operator_of,
     oracle_score,
     recovery_score,
 )
-from benchmark_utils.errors import Unavailable
-from benchmark_utils.naming import ShortName
-from benchmark_utils.pictures import atom_sheet, png
-from benchmark_utils.restoration import load_restoration
-from benchmark_utils.version import fingerprint
+from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.priors.restoration import load_restoration
+from benchmark_utils.scoring import metrics
+from benchmark_utils.scoring.pictures import atom_sheet, png
 
 # Pictures kept for the dashboard, from the first test images.
 N_PICTURES = 2

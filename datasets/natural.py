@@ -1,5 +1,5 @@
-from benchmark_utils.image_dataset import ImageDataset
-from benchmark_utils.images import load_images
+from benchmark_utils.data.image_dataset import ImageDataset
+from benchmark_utils.data.images import load_images
 
 
 class Dataset(ImageDataset):

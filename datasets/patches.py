@@ -2,12 +2,18 @@ import deepinv as dinv
 import torch
 from benchopt import BaseDataset
 
-from benchmark_utils.batches import measure
-from benchmark_utils.dictionaries import masks
-from benchmark_utils.errors import Unavailable
-from benchmark_utils.images import load_images
-from benchmark_utils.naming import ShortName
-from benchmark_utils.parameters import COUNT, LEVEL, SHARE, check_parameters, one_of
+from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.naming import ShortName
+from benchmark_utils.common.parameters import (
+    COUNT,
+    LEVEL,
+    SHARE,
+    check_parameters,
+    one_of,
+)
+from benchmark_utils.data.batches import measure
+from benchmark_utils.data.images import load_images
+from benchmark_utils.dictionaries.vectors import masks
 
 # images: (test set, training set and how many of its images)
 SETS = {

@@ -2,21 +2,21 @@ import deepinv as dinv
 import torch
 from benchopt import BaseDataset
 
-from benchmark_utils.batches import measure
-from benchmark_utils.dictionaries import (
-    MatrixPhysics,
-    masks,
-    normalise,
-    random_dictionary,
-)
-from benchmark_utils.naming import ShortName
-from benchmark_utils.parameters import (
+from benchmark_utils.common.naming import ShortName
+from benchmark_utils.common.parameters import (
     COUNT,
     DENSITY,
     LEVEL,
     SHARE,
     check_parameters,
     one_of,
+)
+from benchmark_utils.data.batches import measure
+from benchmark_utils.dictionaries.vectors import (
+    MatrixPhysics,
+    masks,
+    normalise,
+    random_dictionary,
 )
 
 OPERATORS = ("sensing", "identity", "masks")

@@ -1,8 +1,12 @@
 import numpy as np
 from benchopt import BasePlot
 
-from benchmark_utils.pictures import centre, decode, light, picture_psnr
-from benchmark_utils.results import final_results, short_label, with_final_results
+from benchmark_utils.scoring.pictures import centre, decode, light, picture_psnr
+from benchmark_utils.scoring.results import (
+    final_results,
+    short_label,
+    with_final_results,
+)
 
 # Larger pictures are shown by their centre: the page holds all of them.
 MAX_SIDE = 256

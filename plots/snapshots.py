@@ -1,7 +1,11 @@
 from benchopt import BasePlot
 
-from benchmark_utils.pictures import centre, decode, light, picture_psnr
-from benchmark_utils.results import final_results, short_label, with_final_results
+from benchmark_utils.scoring.pictures import centre, decode, light, picture_psnr
+from benchmark_utils.scoring.results import (
+    final_results,
+    short_label,
+    with_final_results,
+)
 
 # A column is about this wide on the page, which holds all the pictures: larger ones
 # are shown by their centre.

@@ -1,8 +1,13 @@
 import numpy as np
 from benchopt import BasePlot
 
-from benchmark_utils.problems import default_strength
-from benchmark_utils.results import final_scores, short_label, with_gaps, without
+from benchmark_utils.physics.problems import default_strength
+from benchmark_utils.scoring.results import (
+    final_scores,
+    short_label,
+    with_gaps,
+    without,
+)
 
 STRENGTHS = {
     "missing": "Share of missing pixels",

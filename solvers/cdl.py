@@ -1,7 +1,8 @@
 import torch
 
-from benchmark_utils.batches import noise_level
-from benchmark_utils.convolutional import (
+from benchmark_utils.common.parameters import COUNT, LEVEL
+from benchmark_utils.data.batches import noise_level
+from benchmark_utils.dictionaries.convolutional import (
     ConvolutionalDictionary,
     check_atom_size,
     coded_images,
@@ -10,10 +11,9 @@ from benchmark_utils.convolutional import (
     patch_atoms,
     random_atoms,
 )
-from benchmark_utils.data_fit import data_fit
-from benchmark_utils.parameters import COUNT, LEVEL
-from benchmark_utils.solver import IterativeSolver
-from benchmark_utils.tuned import Range
+from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.solving.solver import IterativeSolver
+from benchmark_utils.solving.tuned import Range
 
 # Learning rates that suit the atoms to start from.
 RATES = {"patches": 0.01, "random": 0.02}

@@ -3,18 +3,18 @@ from itertools import islice
 import deepinv as dinv
 import torch
 
-from benchmark_utils.batches import noise_level
-from benchmark_utils.convolutional import (
+from benchmark_utils.common.parameters import COUNT, LEVEL
+from benchmark_utils.data.batches import noise_level
+from benchmark_utils.dictionaries.convolutional import (
     check_atom_size,
     coded_images,
     learn_convolutional,
     low_frequencies,
     patch_atoms,
 )
-from benchmark_utils.data_fit import data_fit
-from benchmark_utils.parameters import COUNT, LEVEL
-from benchmark_utils.solver import IterativeSolver
-from benchmark_utils.tuned import Range
+from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.solving.solver import IterativeSolver
+from benchmark_utils.solving.tuned import Range
 
 
 class Solver(IterativeSolver):

@@ -1,9 +1,9 @@
-from benchmark_utils.dictionary_learning import (
+from benchmark_utils.dictionaries.learning import (
     learn_adam,
     learn_line_search,
     learn_unrolled,
 )
-from benchmark_utils.dictionary_solver import DictionarySolver
+from benchmark_utils.solving.dictionary_solver import DictionarySolver
 
 
 class Solver(DictionarySolver):

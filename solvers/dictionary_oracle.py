@@ -1,4 +1,4 @@
-from benchmark_utils.dictionary_solver import DictionarySolver
+from benchmark_utils.solving.dictionary_solver import DictionarySolver
 
 
 class Solver(DictionarySolver):

@@ -1,5 +1,5 @@
-from benchmark_utils.dictionary_learning import learn_adam
-from benchmark_utils.dictionary_solver import DictionarySolver
+from benchmark_utils.dictionaries.learning import learn_adam
+from benchmark_utils.solving.dictionary_solver import DictionarySolver
 
 
 class Solver(DictionarySolver):

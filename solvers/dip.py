@@ -1,9 +1,9 @@
 import deepinv as dinv
 import torch
 
-from benchmark_utils.data_fit import data_fit
-from benchmark_utils.parameters import COUNT, POSITIVE, whole
-from benchmark_utils.solver import IterativeSolver
+from benchmark_utils.common.parameters import COUNT, POSITIVE, whole
+from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.solving.solver import IterativeSolver
 
 
 class Solver(IterativeSolver):

@@ -1,10 +1,10 @@
 from deepinv.optim.linear import conjugate_gradient
 
-from benchmark_utils.batches import data_weight
-from benchmark_utils.data_fit import data_fit
-from benchmark_utils.degradations import Degraded, Downscaling, adjoint
-from benchmark_utils.solver import IterativeSolver
-from benchmark_utils.tuned import Range
+from benchmark_utils.data.batches import data_weight
+from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.physics.degradations import Degraded, Downscaling, adjoint
+from benchmark_utils.solving.solver import IterativeSolver
+from benchmark_utils.solving.tuned import Range
 
 
 class Solver(IterativeSolver):

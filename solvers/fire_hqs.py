@@ -4,11 +4,11 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from benchmark_utils.batches import data_weight
-from benchmark_utils.data_fit import data_fit
-from benchmark_utils.degradations import Identity, Measurement
-from benchmark_utils.solver import IterativeSolver
-from benchmark_utils.tuned import Range
+from benchmark_utils.data.batches import data_weight
+from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.physics.degradations import Identity, Measurement
+from benchmark_utils.solving.solver import IterativeSolver
+from benchmark_utils.solving.tuned import Range
 
 OPTIONS = {
     "degradation": ("own", "measurement", "none"),
@@ -31,7 +31,7 @@ class Solver(IterativeSolver):
 
     lambda_ : weight of f for measurements with noise 0.01, the authors' only level; it
         is divided by the square of the noise level, as f is in a likelihood.
-    priors : tasks joined by "+", "denoiser+deblur+sr2" (benchmark_utils/degradations).
+    priors : tasks joined by "+", "denoiser+deblur+sr2".
     networks : "compact" (this repository's) or "published".
     gamma : one weight for all priors, or one each: 0.5 or "0.5+0.2+0.3".
     noise_start, noise : the noise that each D adds goes from one to the other, on a

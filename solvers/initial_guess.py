@@ -1,5 +1,5 @@
-from benchmark_utils.data_fit import data_fit
-from benchmark_utils.solver import IterativeSolver
+from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.solving.solver import IterativeSolver
 
 
 class Solver(IterativeSolver):

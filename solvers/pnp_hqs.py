@@ -1,9 +1,9 @@
 import numpy as np
 
-from benchmark_utils.batches import noise_level
-from benchmark_utils.data_fit import data_fit
-from benchmark_utils.solver import IterativeSolver
-from benchmark_utils.tuned import Range
+from benchmark_utils.data.batches import noise_level
+from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.solving.solver import IterativeSolver
+from benchmark_utils.solving.tuned import Range
 
 
 class Solver(IterativeSolver):

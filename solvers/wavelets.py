@@ -2,12 +2,12 @@ import pywt
 import torch
 from torch.nn import functional as F
 
-from benchmark_utils.batches import noise_level
-from benchmark_utils.data_fit import data_fit
-from benchmark_utils.parameters import COUNT
-from benchmark_utils.solver import IterativeSolver
-from benchmark_utils.tuned import Range
-from benchmark_utils.wavelets import pad_to_multiple, soft_threshold
+from benchmark_utils.common.parameters import COUNT
+from benchmark_utils.data.batches import noise_level
+from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.priors.wavelets import pad_to_multiple, soft_threshold
+from benchmark_utils.solving.solver import IterativeSolver
+from benchmark_utils.solving.tuned import Range
 
 
 class Solver(IterativeSolver):

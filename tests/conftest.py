@@ -127,7 +127,7 @@ def solver_file(tmp_path):
     def write(name, body):
         lines = [
             "import torch",
-            "from benchmark_utils.solver import IterativeSolver",
+            "from benchmark_utils.solving.solver import IterativeSolver",
             "class Solver(IterativeSolver):",
             f"    name = {name!r}",
             *(f"    {line}" for line in body.strip().splitlines()),

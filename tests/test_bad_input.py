@@ -10,8 +10,9 @@ import torch
 from benchopt.results import read_results
 from conftest import BENCHMARK, ROOT
 
-from benchmark_utils import images, published, restoration
-from benchmark_utils.problems import PROBLEMS, make_physics
+from benchmark_utils.data import images
+from benchmark_utils.physics.problems import PROBLEMS, make_physics
+from benchmark_utils.priors import published, restoration
 
 GOOD = "Pseudo-inverse"
 NAN = """

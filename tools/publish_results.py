@@ -23,13 +23,13 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.results import (  # noqa: E402
+from benchmark_utils.common.fingerprint import code_of, fingerprint  # noqa: E402
+from benchmark_utils.scoring.results import (  # noqa: E402
     KEYS,
     final_scores,
     last_rows,
     with_final_results,
 )
-from benchmark_utils.version import code_of, fingerprint  # noqa: E402
 
 PICTURES = ["truth", "measurement", "reconstruction"]
 DETAIL = 128

@@ -3,7 +3,7 @@
 The photographs are BSDS500 train and test; this script never reads val, which BSD20
 and BSD68 are part of. Everything random comes from one seed, a checkpoint is written
 every few minutes, and the same command resumes where it was stopped. At the end the
-weights go to ``benchmark_utils/weights`` and their checksum to the list beside them.
+weights go to benchmark_utils/priors/weights, their checksum to the list beside them.
 """
 
 import argparse
@@ -18,9 +18,9 @@ from torch.nn import functional as F
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.images import load_images  # noqa: E402
-from benchmark_utils.networks import CompactUNet, ResidualBlock  # noqa: E402
-from benchmark_utils.restoration import (  # noqa: E402
+from benchmark_utils.data.images import load_images  # noqa: E402
+from benchmark_utils.priors.networks import CompactUNet, ResidualBlock  # noqa: E402
+from benchmark_utils.priors.restoration import (  # noqa: E402
     load_compact,
     on_image_grid,
     save_compact_weights,

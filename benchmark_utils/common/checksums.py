@@ -1,0 +1,39 @@
+"""Files are what they were: sha256 lists in the format of the sha256sum command."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from benchmark_utils.common.errors import Unavailable
+
+
+def sha256(path):
+    """Hexadecimal sha256 of a file."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def read_checksums(path):
+    """{file name: sha256} from a list with one ``digest  name`` per line."""
+    pairs = (line.split(maxsplit=1) for line in path.read_text().splitlines())
+    return {name: digest for digest, name in pairs}
+
+
+def write_checksum(path, name, digest):
+    """Add a file to a list, or replace its line."""
+    known = read_checksums(path) if path.exists() else {}
+    lines = [f"{d}  {n}\n" for n, d in sorted({**known, name: digest}.items())]
+    path.write_text("".join(lines))
+    read_checksums.cache_clear()
+
+
+def check(path, expected):
+    """Raise ``Unavailable`` unless the sha256 of ``path`` starts with ``expected``."""
+    if not sha256(path).startswith(expected):
+        raise Unavailable(
+            f"{path} is not the file that this benchmark knows: its checksum is wrong, "
+            "so it is damaged or another version. Replace it by the original: git "
+            "checkout for a file of this repository, your own copy for one of a folder "
+            "of data_paths; delete one that was downloaded, and it is fetched again."
+        )

@@ -1,0 +1,273 @@
+"""The data term f(x) = 1/2 ||A x - y||^2, its proximal operator, and ker A.
+
+Wherever A A^T is diagonal in a known basis, everything here is in closed form:
+
+    prox(z) = argmin_x gamma/2 ||A x - y||^2 + 1/2 ||x - z||^2
+            = z + A^T (A A^T + 1/gamma)^{-1} (y - A z)
+
+(Woodbury; for downsampling this is the formula of Zhao et al., 2016, "Fast Single
+Image Super-Resolution Using a New Analytical Solution for l2-l2 Problems").
+Any other linear operator goes through deepinv's conjugate gradient.
+"""
+
+from functools import cached_property
+
+import deepinv as dinv
+import torch
+from torch.nn import functional as F
+
+from benchmark_utils.physics.holes import fill_holes
+
+# Relative to the largest singular value of A: a direction that A dampens below this
+# counts as lost. With noise 0.01, inverting it would give noise 0.2 or more.
+KERNEL_THRESHOLD = 0.05
+
+
+class DataFit:
+    """f for one batch, through A and A^T alone (conjugate gradient).
+
+    Parameters
+    ----------
+    physics : deepinv.physics.LinearPhysics
+    y : tensor (B, ...), on the device of ``physics``.
+    """
+
+    cg_options = {"max_iter": 200, "tol": 1e-6}
+
+    def __init__(self, physics, y):
+        self.physics, self.y = physics, y
+
+    def A(self, x):
+        return self.physics.A(x)
+
+    def A_adjoint(self, y):
+        return self.physics.A_adjoint(y)
+
+    def value(self, x):
+        """f of each signal: tensor (B,)."""
+        return 0.5 * (self.A(x) - self.y).flatten(1).square().sum(1)
+
+    def grad(self, x):
+        """A^T (A x - y), with the shape of x."""
+        return self.A_adjoint(self.A(x) - self.y)
+
+    @cached_property
+    def lipschitz(self):
+        """||A||^2, the Lipschitz constant of ``grad``, by the power method."""
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn(self.A_adjoint(self.y[:1]).shape, generator=generator)
+        x, value = x.to(self.y), 0.0
+        for _ in range(1000):
+            x = self.A_adjoint(self.A(x / x.norm()))
+            value, previous = float(x.norm()), value
+            if abs(value - previous) <= 1e-6 * value:
+                break
+        return value
+
+    @property
+    def n_measurements(self):
+        """How many values of y carry information, 1 at least: int, or (B,)."""
+        return self.y[0].numel()
+
+    def prox(self, z, gamma):
+        """argmin_x gamma/2 ||A x - y||^2 + 1/2 ||x - z||^2, for gamma >= 0."""
+        if gamma == 0:
+            return z
+        return self.physics.prox_l2(z, self.y, gamma, **self.cg_options)
+
+    def pseudo_inverse(self, reg):
+        """A^T (A A^T + reg)^{-1} y: the Tikhonov solution; A^+ y for reg = 0."""
+        if reg == 0:
+            return self.physics.A_dagger(self.y, **self.cg_options)
+        return self.prox(torch.zeros_like(self.A_adjoint(self.y)), 1 / reg)
+
+    def initial_guess(self):
+        """A first iterate: the pseudo-inverse, regularised by 1% of ||A||^2."""
+        return self.pseudo_inverse(0.01 * self.lipschitz)
+
+    @property
+    def has_kernel(self):
+        """Whether the measurements say nothing of some part of x, as far as is known.
+
+        Directions dampened below KERNEL_THRESHOLD count as lost.
+        """
+        return True
+
+    def project_on_range(self, x):
+        """A^+ A x: the part of x that the measurements determine."""
+        return self.physics.A_dagger(self.A(x), **self.cg_options)
+
+
+class DiagonalDataFit(DataFit):
+    """f where A A^T = T^{-1} diag(spectrum) T.
+
+    Subclasses set ``spectrum`` and define ``transform`` (T) and ``inverse``.
+    """
+
+    def transform(self, y):
+        return y
+
+    def inverse(self, y):
+        return y
+
+    @cached_property
+    def lipschitz(self):
+        return float(self.spectrum.max())
+
+    @property
+    def has_kernel(self):
+        return not bool(self._kept(KERNEL_THRESHOLD).all())
+
+    def _filtered_adjoint(self, y, weights):
+        return self.A_adjoint(self.inverse(weights * self.transform(y)))
+
+    def prox(self, z, gamma):
+        if gamma == 0:
+            return z
+        weights = 1 / (self.spectrum + 1 / gamma)
+        return z + self._filtered_adjoint(self.y - self.A(z), weights)
+
+    def pseudo_inverse(self, reg):
+        if reg == 0:
+            return self._filtered_adjoint(self.y, self._inverse_spectrum(1e-6))
+        return self._filtered_adjoint(self.y, 1 / (self.spectrum + reg))
+
+    def project_on_range(self, x):
+        weights = self._inverse_spectrum(KERNEL_THRESHOLD)
+        return self._filtered_adjoint(self.A(x), weights)
+
+    def _inverse_spectrum(self, threshold):
+        return torch.where(self._kept(threshold), 1 / self.spectrum, 0.0)
+
+    def _kept(self, threshold):
+        return self.spectrum > threshold**2 * self.lipschitz
+
+
+class MaskDataFit(DiagonalDataFit):
+    """A multiplies by 0 or 1 (inpainting), or is the identity (denoising)."""
+
+    def __init__(self, physics, y):
+        super().__init__(physics, y)
+        mask = getattr(physics, "mask", None)
+        self.mask = mask if torch.is_tensor(mask) else y.new_ones(1)
+        self.spectrum = self.mask.square()
+
+    @property
+    def n_measurements(self):
+        return self.mask.expand_as(self.y).flatten(1).count_nonzero(1).clamp(min=1)
+
+    def A(self, x):
+        return self.mask * x
+
+    A_adjoint = A
+
+    def initial_guess(self):
+        """y, its holes filled with a Gaussian mean of the pixels around."""
+        return fill_holes(self.y, self.mask)
+
+
+class BlurDataFit(DiagonalDataFit):
+    """A is a circular convolution: everything happens in the Fourier domain."""
+
+    def __init__(self, physics, y):
+        super().__init__(physics, y)
+        self.size = y.shape[-2:]
+        self.transfer = dinv.physics.functional.filter_fft(
+            physics.filter, physics.img_size, real_fft=True, dims=(-2, -1)
+        )
+        self.spectrum = self.transfer.abs().square()
+        self.y_hat = self.transform(y)
+
+    def transform(self, y):
+        return torch.fft.rfft2(y)
+
+    def inverse(self, y):
+        return torch.fft.irfft2(y, s=self.size)
+
+    def A(self, x):
+        return self.inverse(self.transfer * self.transform(x))
+
+    def A_adjoint(self, y):
+        return self.inverse(self.transfer.conj() * self.transform(y))
+
+    def _filtered_adjoint(self, y, weights):
+        # One filter: what 1 / spectrum amplifies never leaves the Fourier domain.
+        return self.inverse(self.transfer.conj() * weights * self.transform(y))
+
+    def grad(self, x):
+        residual = self.transfer * self.transform(x) - self.y_hat
+        return self.inverse(self.transfer.conj() * residual)
+
+    def prox(self, z, gamma):
+        if gamma == 0:
+            return z
+        z_hat = self.transform(z)
+        filtered = self.transfer.conj() / (self.spectrum + 1 / gamma)
+        return self.inverse(z_hat + filtered * (self.y_hat - self.transfer * z_hat))
+
+
+class DownsamplingDataFit(DiagonalDataFit):
+    """A keeps one pixel in s x s of a circular convolution.
+
+    A A^T is a convolution on the small grid; its transfer function is the power of
+    the filter summed over the s x s frequencies that alias onto each other.
+    """
+
+    def __init__(self, physics, y):
+        super().__init__(physics, y)
+        self.factor, self.size = physics.factor, y.shape[-2:]
+        channels, height, width = y.shape[1], *self.size
+        self.kernel = physics.filter.flip((-2, -1)).expand(channels, 1, -1, -1)
+        # The kernel's origin is its pixel (h // 2, w // 2), as in deepinv.
+        h, w = self.kernel.shape[-2:]
+        self.margins = (w - 1 - w // 2, w // 2, h - 1 - h // 2, h // 2)
+        full_size = (height * self.factor, width * self.factor)
+        self.transfer = dinv.physics.functional.filter_fft(
+            physics.filter, (1, *full_size), real_fft=False, dims=(-2, -1)
+        )
+        power = self.transfer.abs().square()
+        folded = power.unflatten(-1, (self.factor, width))
+        folded = folded.unflatten(-3, (self.factor, height)).sum((-4, -2))
+        self.spectrum = folded[..., : width // 2 + 1] / self.factor**2
+
+    @property
+    def has_kernel(self):
+        return self.factor > 1 or super().has_kernel
+
+    def transform(self, y):
+        return torch.fft.rfft2(y)
+
+    def inverse(self, y):
+        return torch.fft.irfft2(y, s=self.size)
+
+    def A(self, x):
+        padded = F.pad(x, self.margins, mode="circular")
+        return F.conv2d(padded, self.kernel, stride=self.factor, groups=x.shape[1])
+
+    def A_adjoint(self, y):
+        left, right, top, bottom = self.margins
+        margin = [-(-m // self.factor) for m in (right, left, bottom, top)]
+        # Pad y so that what wraps around is there, convolve, and keep the centre.
+        padded = F.pad(y, margin, mode="circular")
+        x = F.conv_transpose2d(
+            padded, self.kernel, stride=self.factor, groups=y.shape[1]
+        )
+        rows = margin[2] * self.factor + top
+        columns = margin[0] * self.factor + left
+        height, width = (n * self.factor for n in self.size)
+        return x[..., rows : rows + height, columns : columns + width]
+
+
+def data_fit(physics, y):
+    """The fastest ``DataFit`` for this operator."""
+    if isinstance(physics, dinv.physics.BlurFFT):
+        return BlurDataFit(physics, y)
+    if isinstance(physics, dinv.physics.Denoising | dinv.physics.Inpainting):
+        return MaskDataFit(physics, y)
+    if (
+        isinstance(physics, dinv.physics.Downsampling)
+        and physics.filter is not None
+        and physics.padding == "circular"
+    ):
+        return DownsamplingDataFit(physics, y)
+    return DataFit(physics, y)

@@ -1,0 +1,391 @@
+"""The degradations D that restoration networks undo, with fresh parameters per call.
+
+A restoration prior is T = R o D (Terris, Kamilov and Moreau, "FiRe", CVPR 2025): each
+call of D draws, for each image, the parameters of the degradation (a blur width, a
+motion kernel, a JPEG quality...) and the noise, all from one explicit generator. The
+ranges ``(low, high)`` are parameters; equal ends fix the value.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import ClassVar
+
+import deepinv as dinv
+import numpy as np
+import scipy.fft
+import torch
+from deepinv.physics.generator import MotionBlurGenerator
+from PIL import Image
+from torch.nn import functional as F
+
+from benchmark_utils.data.batches import noise_level
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """What a degradation makes of images x (B, C, H, W) with values in [0, 1].
+
+    Attributes
+    ----------
+    y : tensor (B, C, H / factor, W / factor)
+        The degraded images.
+    sigma : tensor (B,)
+        Standard deviation of the noise in each.
+    mask : tensor (B, 1, H, W) or None
+        1 where a pixel was kept, 0 in the holes (where y is 0).
+    factor : int
+        Downscaling factor.
+    operator : callable or None
+        The linear map that took x to y, but for the noise; None if there is none.
+    adjoint : callable or None
+        Its adjoint where it is a blur or the acquisition itself, for the networks that
+        start from A^T y.
+    """
+
+    y: torch.Tensor
+    sigma: torch.Tensor
+    mask: torch.Tensor | None = None
+    factor: int = 1
+    operator: Callable | None = None
+    adjoint: Callable | None = None
+
+
+def uniform(interval, n, generator):
+    """``n`` draws, uniform in ``interval``, on the generator's device: (n,)."""
+    low, high = interval
+    return low + (high - low) * torch.rand(
+        n, generator=generator, device=generator.device
+    )
+
+
+def add_noise(x, interval, generator):
+    """x + sigma n, with sigma uniform in ``interval``, one per image."""
+    sigma = uniform(interval, len(x), generator)
+    noise = torch.randn(x.shape, generator=generator, device=x.device)
+    return x + sigma.view(-1, 1, 1, 1) * noise, sigma
+
+
+@dataclass(frozen=True)
+class MirroredBlur:
+    """Convolution of each image with its own kernel (B, 1, k, k), k odd.
+
+    Images are mirrored at their borders: the result has their size.
+    """
+
+    kernels: torch.Tensor
+
+    def __call__(self, x):
+        height, width = x.shape[-2:]
+        margin = self.kernels.shape[-1] // 2
+        padded = F.pad(x, 4 * (margin,), mode="reflect")
+        # Circular convolution is exact where the kernel does not wrap around.
+        sizes = [scipy.fft.next_fast_len(n, real=True) for n in padded.shape[-2:]]
+        transfer = torch.fft.rfft2(self.kernels, s=sizes)
+        filtered = torch.fft.irfft2(
+            torch.fft.rfft2(padded, s=sizes) * transfer, s=sizes
+        )
+        end = 2 * margin
+        return filtered[..., end : end + height, end : end + width]
+
+    def flipped(self):
+        """The blur of the flipped kernels: the adjoint, away from the borders."""
+        return MirroredBlur(self.kernels.flip((-2, -1)))
+
+
+def blurred(x, blur, noise, generator):
+    """What ``blur`` and noise of level uniform in ``noise`` make of x."""
+    y, sigma = add_noise(blur(x), noise, generator)
+    return Degraded(y, sigma, operator=blur, adjoint=blur.flipped())
+
+
+def adjoint(operator, x, y):
+    """A^T y for any linear ``operator`` A, exactly, by automatic differentiation.
+
+    ``x`` is any input of A, for its shape. Not in inference mode.
+    """
+    with torch.enable_grad():
+        _, pullback = torch.func.vjp(operator, x)
+        return pullback(y)[0]
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """The base class: a callable (x, generator) -> Degraded.
+
+    ``mild_end`` says which end of a range degrades least: {attribute: 0 or 1}, and
+    ``smallest_side`` how many pixels an image has in each direction, at least.
+    """
+
+    mild_end: ClassVar[dict] = {}
+    smallest_side = 1
+
+    def weakened(self, strength):
+        """The same with the mildest share ``strength`` (0 to 1) of each range."""
+        ranges = {}
+        for name, mild in self.mild_end.items():
+            ends = list(getattr(self, name))
+            ends[1 - mild] = ends[mild] + strength * (ends[1 - mild] - ends[mild])
+            ranges[name] = tuple(ends)
+        return replace(self, **ranges)
+
+
+@dataclass(frozen=True)
+class Identity(Degradation):
+    """D(x) = x, given to the network as an image with noise of level ``sigma``."""
+
+    sigma: float = 0.05
+
+    def __call__(self, x, generator):
+        return Degraded(x, x.new_full((len(x),), self.sigma))
+
+
+@dataclass(frozen=True)
+class Noise(Degradation):
+    """Gaussian noise of standard deviation uniform in ``noise``."""
+
+    noise: tuple = (0.0, 0.2)
+
+    def __call__(self, x, generator):
+        return Degraded(*add_noise(x, self.noise, generator), operator=torch.clone)
+
+
+@dataclass(frozen=True)
+class GaussianBlur(Degradation):
+    """Isotropic Gaussian blur, its standard deviation uniform in ``width`` (pixels)."""
+
+    width: tuple = (0.2, 3.5)
+    noise: tuple = (0.0, 0.1)
+    mild_end = {"width": 0}
+    smallest_side = 2
+
+    def __call__(self, x, generator):
+        width = uniform(self.width, len(x), generator).view(-1, 1, 1, 1)
+        radius = max(1, min(int(3 * self.width[1] + 0.5), min(x.shape[-2:]) - 1))
+        t = torch.arange(-radius, radius + 1.0, device=x.device)
+        profile = torch.exp(-0.5 * (t / width.clamp(min=1e-2)) ** 2)
+        profile = profile / profile.sum(-1, keepdim=True)
+        blur = MirroredBlur(profile.mT * profile)
+        return blurred(x, blur, self.noise, generator)
+
+
+@dataclass(frozen=True)
+class MotionBlur(Degradation):
+    """Random camera shake: the trajectories of deepinv's ``MotionBlurGenerator``.
+
+    ``length`` is the correlation length of the trajectory (its parameter l), and
+    ``spread`` its amplitude (its parameter sigma), in half-widths of the kernel, which
+    has ``size`` x ``size`` pixels.
+    """
+
+    length: tuple = (0.2, 0.8)
+    spread: tuple = (0.1, 0.8)
+    size: int = 31
+    noise: tuple = (0.0, 0.1)
+    mild_end = {"spread": 0}
+
+    @property
+    def smallest_side(self):
+        # An image is mirrored over half a kernel, and must be larger than that.
+        return self.size // 2 + 1
+
+    def __call__(self, x, generator):
+        draw = MotionBlurGenerator(
+            (self.size, self.size), rng=generator, device=x.device
+        )
+        lengths = uniform(self.length, len(x), generator).tolist()
+        spreads = uniform(self.spread, len(x), generator).tolist()
+        kernels = [
+            draw.step(1, sigma=spread, l=length)["filter"]
+            for length, spread in zip(lengths, spreads)
+        ]
+        blur = MirroredBlur(torch.cat([k / k.sum().clamp(min=1e-6) for k in kernels]))
+        return blurred(x, blur, self.noise, generator)
+
+
+@dataclass(frozen=True)
+class Jpeg(Degradation):
+    """Noise, then JPEG compression (PIL's) of integer quality in ``quality``.
+
+    The noise comes first, as in the authors' code: the file hides part of it.
+    """
+
+    quality: tuple = (10, 90)
+    noise: tuple = (0.0, 0.1)
+    mild_end = {"quality": 1}
+
+    def __call__(self, x, generator):
+        noisy, sigma = add_noise(x, self.noise, generator)
+        qualities = uniform(self.quality, len(x), generator).round().int().tolist()
+        pixels = (noisy.clamp(0, 1) * 255).round().byte().cpu()
+        images = [compressed(image, q) for image, q in zip(pixels, qualities)]
+        return Degraded(torch.stack(images).to(x) / 255, sigma)
+
+
+def compressed(image, quality):
+    """An image of bytes (1 or 3, H, W), written as a JPEG file and read again."""
+    pixels = np.ascontiguousarray(image.movedim(0, -1).squeeze(-1).numpy())
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    decoded = torch.from_numpy(np.array(Image.open(file)))
+    return decoded.reshape(*image.shape[1:], -1).movedim(-1, 0)
+
+
+@dataclass(frozen=True)
+class Downscaling(Degradation):
+    """Antialiased bicubic downscaling (MATLAB's imresize) by ``factor``.
+
+    Sides that are not multiples of ``factor`` are first extended to the next one by
+    repeating the border: y then covers a little more than x.
+    """
+
+    factor: int = 2
+    noise: tuple = (0.0, 0.1)
+
+    @property
+    def smallest_side(self):
+        return self.factor + 1
+
+    def __call__(self, x, generator):
+        y, sigma = add_noise(self.downscale(x), self.noise, generator)
+        return Degraded(y, sigma, factor=self.factor, operator=self.downscale)
+
+    def downscale(self, x):
+        height, width = x.shape[-2:]
+        extra = (0, -width % self.factor, 0, -height % self.factor)
+        padded = F.pad(x, extra, mode="replicate") if any(extra) else x
+        rows, columns = (
+            downscaling_matrix(n, self.factor, x.dtype, x.device)
+            for n in padded.shape[-2:]
+        )
+        return rows @ padded @ columns.T
+
+
+@cache
+@torch.inference_mode(False)  # so that it also serves where gradients are taken
+def downscaling_matrix(n, factor, dtype, device):
+    """MATLAB's imresize along one side, as a matrix: (n / factor, n).
+
+    It is read from deepinv's imresize_matlab, which takes 8 to 15 times longer than the
+    products with the matrices of both sides: it computes its weights at each call.
+    """
+    # Image i is 1 on its row i: with equal columns, only rows are mixed.
+    images = torch.eye(n, dtype=torch.float64)[:, None, :, None]
+    images = images.repeat(1, 1, 1, 2 * factor)
+    resized = dinv.physics.functional.imresize_matlab(images, 1 / factor)
+    return resized[:, 0, :, 0].T.to(device, dtype)
+
+
+def _masked(x, mask, noise, generator):
+    y, sigma = add_noise(x, noise, generator)
+    return Degraded(mask * y, sigma, mask, operator=lambda z: mask * z)
+
+
+@dataclass(frozen=True)
+class RandomMask(Degradation):
+    """Each pixel is missing with a probability uniform in ``missing``."""
+
+    missing: tuple = (0.2, 0.8)
+    noise: tuple = (0.0, 0.1)
+    mild_end = {"missing": 0}
+
+    def __call__(self, x, generator):
+        share = uniform(self.missing, len(x), generator).view(-1, 1, 1, 1)
+        draws = torch.rand(
+            (len(x), 1, *x.shape[-2:]), generator=generator, device=x.device
+        )
+        return _masked(x, (draws >= share).to(x), self.noise, generator)
+
+
+@dataclass(frozen=True)
+class BrushMask(Degradation):
+    """Free-form holes: brush strokes, as in Yu et al. (2019) and in LaMa.
+
+    Each image has ``strokes`` strokes of ``steps`` straight segments; a segment's
+    length and width are shares of the image's smaller side.
+    """
+
+    strokes: tuple = (2, 5)
+    steps: int = 5
+    length: tuple = (0.05, 0.25)
+    width: tuple = (0.02, 0.08)
+    noise: tuple = (0.0, 0.1)
+    mild_end = {"width": 0, "strokes": 0}
+
+    def __call__(self, x, generator):
+        masks = torch.stack([self._draw(x, generator) for _ in x])
+        return _masked(x, masks, self.noise, generator)
+
+    def _draw(self, x, generator):
+        height, width = x.shape[-2:]
+        side = min(height, width)
+        rows = torch.arange(height, device=x.device)[:, None]
+        columns = torch.arange(width, device=x.device)[None]
+        hole = torch.zeros(height, width, dtype=torch.bool, device=x.device)
+        low, high = self.strokes
+        n_strokes = round(float(uniform((low, high), 1, generator)))
+        for _ in range(n_strokes):
+            row, column, angle = uniform((0, 1), 3, generator).tolist()
+            row, column, angle = row * height, column * width, angle * 2 * torch.pi
+            radius = float(uniform(self.width, 1, generator)) * side / 2
+            for _ in range(self.steps):
+                turn, length = uniform((-1, 1), 2, generator).tolist()
+                angle += turn
+                low, high = self.length
+                length = side * (low + (high - low) * (length + 1) / 2)
+                down, right = (torch.tensor(angle).sin(), torch.tensor(angle).cos())
+                # Position of each pixel along the segment and its distance to it.
+                along = (rows - row) * down + (columns - column) * right
+                nearest = along.clamp(0, length)
+                distance = (rows - row - nearest * down).square()
+                distance = distance + (columns - column - nearest * right).square()
+                hole |= distance <= radius**2
+                row, column = row + float(length * down), column + float(length * right)
+        return (~hole)[None].to(x)
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of several degradations at each call, all equally likely."""
+
+    choices: tuple
+
+    def __call__(self, x, generator):
+        draw = torch.rand(1, generator=generator, device=generator.device)
+        return self.choices[int(draw * len(self.choices))](x, generator)
+
+
+class Measurement:
+    """D = A: the acquisition itself, with fresh noise of the measurements' level.
+
+    For inpainting, holes are passed on as a mask; what another operator does is left
+    to the network, which sees A x + noise (an image of the same size).
+    """
+
+    def __init__(self, physics):
+        self.physics, self.level = physics, noise_level(physics)
+
+    def __call__(self, x, generator):
+        level = (self.level, self.level)
+        if isinstance(self.physics, dinv.physics.Inpainting):
+            mask = self.physics.mask.expand(len(x), 1, *x.shape[-2:])
+            return _masked(x, mask, level, generator)
+        A = self.physics.A
+        return Degraded(
+            *add_noise(A(x), level, generator),
+            operator=A,
+            adjoint=self.physics.A_adjoint,
+        )
+
+
+# What the network of each task undoes, at the ranges it was trained on.
+DEGRADATIONS = {
+    "denoiser": Noise(),
+    "deblur": GaussianBlur(noise=(0.0, 0.08)),
+    "motion": MotionBlur(),
+    "jpeg": Jpeg(),
+    "sr2": Downscaling(2),
+    "sr3": Downscaling(3),
+    "inpaint": RandomMask(),
+}

@@ -1,0 +1,284 @@
+"""Published restoration networks: their files of weights, found, fetched and checked.
+
+A file is read from the folder that ``data_paths: {published_weights: /folder}`` of
+config.yml gives, else from ``data/published_weights``. Public files are downloaded
+there on first use.
+"""
+
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import deepinv as dinv
+import pooch
+import torch
+from huggingface_hub import hf_hub_download
+from torch.nn import functional as F
+
+from benchmark_utils.common.checksums import (
+    check,
+    read_checksums,
+    sha256,
+    write_checksum,
+)
+from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.paths import data_folder
+
+KEY = "published_weights"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published file of weights.
+
+    Attributes
+    ----------
+    file : str
+        Its name.
+    home : str
+        Where a person finds it.
+    fetch : callable (folder: Path) -> path, or None
+        Downloads it to a folder; None if it is not public.
+    read : callable (path) -> torch.nn.Module, on the CPU
+    digest : str
+        The start of its sha256. Where nobody gives it (""), the sha256 at first use is
+        recorded in the folder's ``SHA256SUMS``.
+    """
+
+    file: str
+    home: str
+    fetch: Callable | None
+    read: Callable
+    digest: str = ""
+
+
+def _into(architecture, **options):
+    """Reader of a state dict, alone or under the key where its authors put it."""
+
+    def read(path):
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+        for key in ("params", "state_dict"):
+            weights = weights.get(key, weights)
+        # Without pretrained=None, deepinv downloads other weights.
+        network = architecture(pretrained=None, **options)
+        network.load_state_dict(weights)
+        return network
+
+    return read
+
+
+def _torchscript(path):
+    with warnings.catch_warnings():
+        # LaMa exists in no newer format.
+        warnings.simplefilter("ignore", FutureWarning)
+        return torch.jit.load(path, map_location="cpu")
+
+
+def _hugging_face(repository, file, read, digest=""):
+    def fetch(folder):
+        return hf_hub_download(repository, file, local_dir=folder)
+
+    home = f"https://huggingface.co/{repository}"
+    return Published(file, home, fetch, read, digest)
+
+
+def _github(repository, release, file, read):
+    home = f"https://github.com/{repository}/releases/tag/{release}"
+
+    def fetch(folder):
+        return pooch.retrieve(
+            f"https://github.com/{repository}/releases/download/{release}/{file}",
+            known_hash=None,  # Recorded at first use.
+            path=folder,
+            fname=file,
+        )
+
+    return Published(file, home, fetch, read)
+
+
+def _swinir(factor):
+    return _github(
+        "JingyunLiang/SwinIR",
+        "v0.0",
+        f"001_classicalSR_DF2K_s64w8_SwinIR-M_x{factor}.pth",
+        _into(
+            dinv.models.SwinIR,
+            img_size=64,
+            window_size=8,
+            upscale=factor,
+            upsampler="pixelshuffle",
+        ),
+    )
+
+
+_RESTORMER = _into(dinv.models.Restormer, LayerNorm_type="WithBias")
+_FIRE = "the authors of FiRe (https://github.com/matthieutrs/fire)"
+
+FILES = {
+    "drunet": _hugging_face(
+        "deepinv/drunet",
+        "drunet_deepinv_color_finetune_22k.pth",
+        _into(dinv.models.DRUNet),
+        digest="20296845",
+    ),
+    "scunet": _hugging_face(
+        "deepinv/scunet", "scunet_color_real_psnr.pth", _into(dinv.models.SCUNet)
+    ),
+    "restormer_defocus": _hugging_face(
+        "deepinv/restormer", "single_image_defocus_deblurring.pth", _RESTORMER
+    ),
+    # Fine-tuned by the authors of FiRe.
+    "restormer_gaussian": Published("restormer_gaussian.pth", _FIRE, None, _RESTORMER),
+    "restormer_motion": Published("restormer_motion.pth", _FIRE, None, _RESTORMER),
+    "swinir_x2": _swinir(2),
+    "swinir_x3": _swinir(3),
+    "lama": _github(
+        "enesmsahin/simple-lama-inpainting", "v0.1.0", "big-lama.pt", _torchscript
+    ),
+}
+
+
+def load_published(name, device):
+    """A published network, in evaluation mode, its weights frozen.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``FILES``.
+    device : str or torch.device
+
+    Raises
+    ------
+    Unavailable
+        Its file is neither here nor to be downloaded, it is damaged, or it is not the
+        one of the first use.
+    """
+    published = FILES[name]
+    path = _find(published)
+    list_path = path.parent / "SHA256SUMS"
+    recorded = read_checksums(list_path) if list_path.exists() else {}
+    expected = published.digest or recorded.get(path.name, "")
+    if expected:
+        check(path, expected)
+    try:
+        network = published.read(path)
+    except Exception as error:
+        raise Unavailable(
+            f"{path} is damaged, or holds the weights of another network: delete it, "
+            f"and get it again from {published.home}."
+        ) from error
+    if not expected:
+        # A shared folder may be read-only: its files are used all the same.
+        with suppress(OSError):
+            write_checksum(list_path, path.name, sha256(path))
+    for weights in network.parameters():
+        weights.requires_grad_(False)
+    return network.eval().to(device)
+
+
+def _find(published):
+    """The path of a file, downloaded if it is not there."""
+    folder = data_folder(KEY)
+    path = folder / published.file
+    if path.is_file():
+        return path
+    if published.fetch is None:
+        raise _missing(published, folder, "are not public")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(published.fetch(folder))
+    except Exception as error:
+        reason = f"could not be downloaded ({type(error).__name__})"
+        raise _missing(published, folder, reason) from error
+
+
+def _missing(published, folder, reason):
+    return Unavailable(
+        f"The weights {published.file} are not in {folder} and {reason}: get them from "
+        f"{published.home}, and give their folder in config.yml, as "
+        f"data_paths: {{{KEY}: /their/folder}}."
+    )
+
+
+def _denoiser(device):
+    network = load_published("drunet", device)
+    return lambda degraded, size: network(degraded.y, degraded.sigma)
+
+
+def _jpeg(device):
+    network = load_published("scunet", device)
+    return lambda degraded, size: network(degraded.y)
+
+
+def _deblur(device):
+    if (data_folder(KEY) / FILES["restormer_gaussian"].file).exists():
+        return _fine_tuned("restormer_gaussian")(device)
+    network = load_published("restormer_defocus", device)
+    return lambda degraded, size: network(degraded.y)
+
+
+def _fine_tuned(name):
+    """Restormer as FiRe's authors trained it: from H^T y, y being blurred by H."""
+
+    def load(device):
+        network = load_published(name, device)
+
+        def restore(degraded, size):
+            y = degraded.y
+            return network(y if degraded.adjoint is None else degraded.adjoint(y))
+
+        return restore
+
+    return load
+
+
+def _super_resolution(factor):
+    def load(device):
+        network = load_published(f"swinir_x{factor}", device)
+
+        def restore(degraded, size):
+            height, width = degraded.y.shape[-2:]
+            if (height, width) != tuple(-(-side // factor) for side in size):
+                raise ValueError(
+                    f"SwinIR x{factor} makes {factor * height}x{factor * width} pixels "
+                    f"of {height}x{width}, and {size[0]}x{size[1]} are asked for: it "
+                    "needs its own degradation."
+                )
+            return network(degraded.y)[..., : size[0], : size[1]]
+
+        return restore
+
+    return load
+
+
+def _inpaint(device):
+    """LaMa. Images without a mask have no hole."""
+    network = load_published("lama", device)
+
+    def restore(degraded, size):
+        y, mask = degraded.y, degraded.mask
+        hole = torch.zeros_like(y[:, :1]) if mask is None else 1 - mask
+        height, width = y.shape[-2:]
+        # LaMa halves the sides three times, and does not pad.
+        extra = (0, -width % 8, 0, -height % 8)
+        padded = (F.pad(image, extra, mode="replicate") for image in (y, hole))
+        return network(*padded)[..., :height, :width]
+
+    return restore
+
+
+# Tasks whose network takes nothing but the smaller images of its own degradation.
+ENLARGING = ("sr2", "sr3")
+
+# task: loader (device) -> restorer (Degraded, size: (H, W)) -> images (B, C, H, W)
+PUBLISHED_RESTORERS = {
+    "denoiser": _denoiser,
+    "deblur": _deblur,
+    "motion": _fine_tuned("restormer_motion"),
+    "jpeg": _jpeg,
+    "sr2": _super_resolution(2),
+    "sr3": _super_resolution(3),
+    "inpaint": _inpaint,
+}

@@ -1,0 +1,260 @@
+"""A training run can be stopped and resumed, and learns what its recipe degrades."""
+
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import ROOT
+from safetensors.torch import load_file
+
+from benchmark_utils.common.checksums import check, read_checksums
+from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.data.images import load_images
+from benchmark_utils.physics.degradations import (
+    DEGRADATIONS,
+    Downscaling,
+    Noise,
+    RandomMask,
+)
+from benchmark_utils.priors import restoration
+from benchmark_utils.priors.networks import CompactUNet
+from training import train as training
+from training.recipes import RECIPES, Recipe
+
+
+@pytest.fixture(autouse=True)
+def packaged_photographs(monkeypatch):
+    """Train on two photographs of packages, with a checkpoint at each step."""
+    images = load_images("natural-train", 2)
+    monkeypatch.setattr(training, "load_images", lambda image_set: images)
+    monkeypatch.setattr(training, "N_HELD_OUT", 1)
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1)
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path, monkeypatch):
+    """Empty folders of weights and of runs, in place of the committed ones."""
+    weights, runs = tmp_path / "weights", tmp_path / "runs"
+    weights.mkdir()
+    (weights / "SHA256SUMS").touch()
+    monkeypatch.setattr(restoration, "WEIGHTS", weights)
+    monkeypatch.setattr(restoration, "WEIGHTS_CHECKSUMS", weights / "SHA256SUMS")
+    monkeypatch.setattr(training, "RUNS", runs)
+    return weights, runs
+
+
+@pytest.fixture
+def recipe():
+    return Recipe(
+        degradation=Noise(),
+        steps=6,
+        widths=(8, 8),
+        crops=(16, 32),
+        pixels_per_batch=4 * 32**2,
+    )
+
+
+def assert_same_weights(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for name, weight in theirs.items():
+        torch.testing.assert_close(ours[name], weight)
+
+
+def test_a_run_that_was_stopped_resumes_where_it_was(recipe, tmp_path, monkeypatch):
+    whole = training.train(recipe, tmp_path / "whole").state_dict()
+    degrade, calls = Noise.__call__, []
+
+    def stops_in_the_middle(noise, x, generator):
+        calls.append(x)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return degrade(noise, x, generator)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Noise, "__call__", stops_in_the_middle)
+        training.train(recipe, tmp_path / "run")
+    resumed = training.train(recipe, tmp_path / "run").state_dict()
+    assert_same_weights(resumed, whole)
+
+
+def test_training_improves_on_its_first_step(recipe, tmp_path):
+    training.train(replace(recipe, steps=40), tmp_path)
+    rows = (tmp_path / "log.csv").read_text().splitlines()
+    first, last = (float(rows[i].split(",")[2]) for i in (0, -1))
+    assert last > first + 0.5
+
+
+def test_the_learning_rate_warms_up_stays_and_decays_to_zero(recipe):
+    recipe = replace(recipe, steps=1000, decay_share=0.5)
+    scales, decays = zip(*(training.schedule(k, recipe) for k in range(1000)))
+    assert scales[0] == pytest.approx(0.01) and scales[49] == pytest.approx(0.5)
+    assert set(scales[100:500]) == {1.0} and not any(decays[:500])
+    assert scales[750] == pytest.approx(0.5) and all(decays[500:])
+    assert scales[999] == pytest.approx(0.002)
+
+
+def test_after_a_restart_the_schedule_is_that_of_the_steps_that_remain(recipe):
+    whole = replace(recipe, steps=700, restart=(300, 0.25))
+    for first, steps, scale in ((0, 300, 1.0), (300, 400, 0.25)):
+        alone = replace(recipe, steps=steps)
+        for k in range(steps):
+            lr_scale, decays = training.schedule(k, alone)
+            assert training.schedule(first + k, whole) == (scale * lr_scale, decays)
+
+
+@pytest.mark.parametrize("degradation", [Downscaling(2), RandomMask()])
+def test_the_network_is_given_images_of_full_size_without_holes(
+    degradation, recipe, tmp_path, monkeypatch
+):
+    given = []
+
+    class Recorded(CompactUNet):
+        def forward(self, y, sigma):
+            given.append((y, sigma))
+            return super().forward(y, sigma)
+
+    network = Recorded(widths=recipe.widths, blocks=1)
+    recipe = replace(recipe, degradation=degradation, steps=2)
+    training.train(recipe, tmp_path, network)
+    y, sigma = given[0]
+    assert y.shape == (16, 3, 16, 16)
+    if isinstance(degradation, RandomMask):
+        assert (y != 0).float().mean() > 0.99
+        assert sigma.shape == (16, 1, 16, 16)
+        assert 0.1 < (sigma == 1).float().mean() < 0.9
+    else:
+        assert sigma.shape == (16,) and sigma.max() <= 0.1
+
+
+@pytest.mark.parametrize("widths", [(8, 8), (8, 12, 16)])
+def test_the_recipe_sets_the_widths_and_the_seed(widths, recipe, tmp_path):
+    recipe = replace(recipe, steps=0, widths=widths)
+    first, second, other = (
+        training.train(replace(recipe, seed=seed), tmp_path / f"{seed}").state_dict()
+        for seed in (0, 0, 1)
+    )
+    assert_same_weights(first, second)
+    expected = CompactUNet(widths=widths).state_dict()
+    assert {name: w.shape for name, w in first.items()} == {
+        name: w.shape for name, w in expected.items()
+    }
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+# From one recipe to the next
+
+
+def save_random_weights(name):
+    """Ship a compact network with random weights, exact in float16; return them."""
+    torch.manual_seed(5)
+    network = CompactUNet().half().float()
+    restoration.save_compact_weights(network, name)
+    return network.state_dict()
+
+
+def test_a_run_starts_from_the_shipped_weights_of_another_recipe(recipe, tmp_path):
+    weights = save_random_weights("first")
+    recipe = replace(recipe, start="first", widths=Recipe.widths, steps=0)
+    assert_same_weights(training.train(recipe, tmp_path).state_dict(), weights)
+
+
+def test_a_deeper_network_starts_as_what_the_shallower_one_computes(recipe, tmp_path):
+    save_random_weights("first")
+    deeper = replace(recipe, start="first", widths=Recipe.widths, blocks=4, steps=0)
+    grown = training.train(deeper, tmp_path)
+    assert len(grown.body) == 4
+    x = torch.rand(1, 3, 16, 16)
+    with torch.inference_mode():
+        expected = restoration.load_compact("first", "cpu")(x, 0.1)
+        torch.testing.assert_close(grown(x, 0.1), expected)
+
+
+def test_all_the_blocks_of_a_deeper_network_are_trained(recipe, tmp_path):
+    save_random_weights("first")
+    deeper = replace(recipe, start="first", widths=Recipe.widths, blocks=3, steps=3)
+    before = training.train(replace(deeper, steps=0), tmp_path / "0").state_dict()
+    after = training.train(deeper, tmp_path / "3").state_dict()
+    assert not [name for name in before if torch.equal(before[name], after[name])]
+
+
+def test_a_checkpoint_of_another_recipe_is_not_resumed(recipe, tmp_path):
+    training.train(recipe, tmp_path)
+    with pytest.raises(ValueError, match=r"checkpoint.pt is of another recipe.*move"):
+        training.train(replace(recipe, muon_lr=1e-4), tmp_path)
+
+
+def test_a_network_with_more_weights_may_start_from_a_compact_one(recipe, tmp_path):
+    class Larger(CompactUNet):
+        def __init__(self):
+            super().__init__()
+            self.more = torch.nn.Parameter(torch.ones(2, 3))
+
+    weights = save_random_weights("first")
+    recipe = replace(recipe, start="first", steps=0)
+    trained = training.train(recipe, tmp_path, Larger()).state_dict()
+    assert torch.equal(trained.pop("more"), torch.ones(2, 3))
+    assert_same_weights(trained, weights)
+
+
+def test_a_run_whose_start_was_never_made_says_what_to_run(recipe, tmp_path):
+    with pytest.raises(Unavailable, match=r"train.py first"):
+        training.train(replace(recipe, start="first"), tmp_path)
+
+
+def test_finished_weights_are_shipped_with_their_checksum(recipe, folders, monkeypatch):
+    weights, runs = folders
+    monkeypatch.setitem(RECIPES, "toy", replace(recipe, steps=1))
+    monkeypatch.setattr(sys, "argv", ["train.py", "toy"])
+    training.main()
+    path = weights / "compact_toy.safetensors"
+    check(path, read_checksums(weights / "SHA256SUMS")[path.name])
+    state = torch.load(runs / "toy" / "checkpoint.pt", weights_only=True)
+    trained = state["network"]
+    assert {w.dtype for w in trained.values()} == {torch.float32}
+    rounded = {name: weights.half() for name, weights in trained.items()}
+    assert_same_weights(load_file(path), rounded)
+    loaded = restoration.load_compact("toy", "cpu").half().state_dict()
+    assert_same_weights(loaded, rounded)
+
+
+# The table of recipes
+
+
+def test_every_network_of_the_registry_has_a_recipe():
+    assert set(DEGRADATIONS) == set(restoration.RESTORERS["compact"])
+    assert set(RECIPES) == {*DEGRADATIONS, "small_denoiser"}
+
+
+def test_every_recipe_can_be_made_from_nothing():
+    for name, recipe in RECIPES.items():
+        starts = [name]
+        while recipe.start is not None:
+            assert recipe.start not in starts
+            starts.append(recipe.start)
+            recipe = RECIPES[recipe.start]
+
+
+@pytest.mark.parametrize("name", DEGRADATIONS)
+def test_networks_are_trained_on_what_their_prior_degrades(name):
+    """One degradation, or a choice of several that has it."""
+    degradation = RECIPES[name].degradation
+    assert DEGRADATIONS[name] in getattr(degradation, "choices", (degradation,))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_degrades_crops_of_its_sizes(name):
+    recipe = RECIPES[name]
+    generator = torch.Generator().manual_seed(0)
+    for size in recipe.crops:
+        x = torch.rand(2, 3, size, size, generator=generator)
+        degraded = recipe.degradation(x, generator)
+        y, sigma = restoration.on_image_grid(degraded, x.shape[-2:])
+        assert y.shape == x.shape and y.isfinite().all()
+        assert sigma.min() >= 0 and sigma.max() <= 1
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_weights_that_are_shipped_were_trained_for_the_steps_of_their_recipe(name):
+    *_, last = (ROOT / "training" / "logs" / f"{name}.csv").read_text().splitlines()
+    assert int(last.split(",")[0]) == RECIPES[name].steps
