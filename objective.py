@@ -29,20 +29,18 @@ import torch
 from benchopt import BaseObjective
 from benchopt.parallel_backends import is_distributed_frontal
 
-from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common import ShortName, Unavailable
 from benchmark_utils.common.fingerprint import fingerprint
-from benchmark_utils.common.naming import ShortName
-from benchmark_utils.dictionaries.vectors import (
+from benchmark_utils.dictionaries import (
     kernel_norm,
     learning_cost,
     operator_of,
     oracle_score,
     recovery_score,
 )
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.priors.restoration import load_restoration
-from benchmark_utils.scoring import metrics
-from benchmark_utils.scoring.pictures import atom_sheet, png
+from benchmark_utils.physics import data_term
+from benchmark_utils.priors import load_restoration
+from benchmark_utils.scoring import atom_sheet, metrics, png
 
 # Pictures kept for the dashboard, from the first test images.
 N_PICTURES = 2
@@ -148,7 +146,7 @@ class Objective(ShortName, BaseObjective):
         self.patch_shape = patch_shape
         self.train, self.test, self.dictionary = train, test, dictionary
         self.dataset, self.problem = dataset, problem
-        self.fits = [data_fit(batch.physics, batch.y) for batch in test]
+        self.data_terms = [data_term(batch.physics, batch.y) for batch in test]
 
     def get_objective(self):
         device = self.device
@@ -206,7 +204,9 @@ class Objective(ShortName, BaseObjective):
         an image has NaN or infinite values, or a PSNR below DIVERGED; the PSNR is NaN
         then, and the costly metrics are left out.
         """
-        triples = list(zip(self.fits, x_hat, (b.x for b in self.test), strict=True))
+        triples = list(
+            zip(self.data_terms, x_hat, (b.x for b in self.test), strict=True)
+        )
         for _, ours, truth in triples:
             if ours.shape != truth.shape:
                 raise ValueError(
@@ -215,7 +215,7 @@ class Objective(ShortName, BaseObjective):
                     "reconstruction per image, of its size."
                 )
         psnr = torch.cat([self._psnr(ours, x) for _, ours, x in triples])
-        fit_error = [metrics.data_fit_error(fit, ours) for fit, ours, _ in triples]
+        fit_error = [metrics.data_fit_error(f, ours) for f, ours, _ in triples]
         psnr = psnr.where(psnr > DIVERGED, torch.nan)
         diverged = bool(psnr.isnan().any())
         scores = {

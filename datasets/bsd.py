@@ -1,5 +1,4 @@
-from benchmark_utils.data.image_dataset import ImageDataset
-from benchmark_utils.data.images import load_images
+from benchmark_utils.data import ImageDataset, load_images
 
 # BSD20 and BSD68 are part of val; no network of this repository was trained on it.
 TEST_SETS = ("bsd20", "bsd68", "bsds500-val")

@@ -1,5 +1,4 @@
-from benchmark_utils.data.image_dataset import ImageDataset
-from benchmark_utils.data.images import load_images
+from benchmark_utils.data import ImageDataset, load_images
 
 
 class Dataset(ImageDataset):

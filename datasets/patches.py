@@ -2,18 +2,17 @@ import deepinv as dinv
 import torch
 from benchopt import BaseDataset
 
-from benchmark_utils.common.errors import Unavailable
-from benchmark_utils.common.naming import ShortName
-from benchmark_utils.common.parameters import (
+from benchmark_utils.common import (
     COUNT,
     LEVEL,
     SHARE,
+    ShortName,
+    Unavailable,
     check_parameters,
     one_of,
 )
-from benchmark_utils.data.batches import measure
-from benchmark_utils.data.images import load_images
-from benchmark_utils.dictionaries.vectors import masks
+from benchmark_utils.data import load_images, measure
+from benchmark_utils.dictionaries import masks
 
 # images: (test set, training set and how many of its images)
 SETS = {

@@ -1,7 +1,7 @@
 import torch
 
-from benchmark_utils.common.parameters import COUNT, whole
-from benchmark_utils.data.image_dataset import SMALLEST_SIDE, ImageDataset
+from benchmark_utils.common import COUNT, whole
+from benchmark_utils.data import SMALLEST_SIDE, ImageDataset
 
 
 class Dataset(ImageDataset):

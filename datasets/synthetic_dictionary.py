@@ -2,17 +2,17 @@ import deepinv as dinv
 import torch
 from benchopt import BaseDataset
 
-from benchmark_utils.common.naming import ShortName
-from benchmark_utils.common.parameters import (
+from benchmark_utils.common import (
     COUNT,
     DENSITY,
     LEVEL,
     SHARE,
+    ShortName,
     check_parameters,
     one_of,
 )
-from benchmark_utils.data.batches import measure
-from benchmark_utils.dictionaries.vectors import (
+from benchmark_utils.data import measure
+from benchmark_utils.dictionaries import (
     MatrixPhysics,
     masks,
     normalise,

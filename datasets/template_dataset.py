@@ -1,6 +1,6 @@
 import torch
 
-from benchmark_utils.data.image_dataset import ImageDataset
+from benchmark_utils.data import ImageDataset
 
 
 class Dataset(ImageDataset):

@@ -1,6 +1,6 @@
 from benchopt import BasePlot
 
-from benchmark_utils.scoring.results import (
+from benchmark_utils.scoring import (
     ANOMALY,
     last_rows,
     mean_or_nan,

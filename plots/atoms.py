@@ -2,8 +2,7 @@ import math
 
 from benchopt import BasePlot
 
-from benchmark_utils.scoring.pictures import decode
-from benchmark_utils.scoring.results import final_results, short_label
+from benchmark_utils.scoring import decode, final_results, short_label
 
 # The page shows a picture in its own size, in pixels.
 MIN_WIDTH = 400

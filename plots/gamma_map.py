@@ -4,7 +4,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from benchmark_utils.scoring.results import final_scores, short_label, without
+from benchmark_utils.scoring import final_scores, short_label, without
 
 PARAMETERS = {"p_solver_priors": "priors", "p_solver_gamma": "gamma"}
 INCHES, DPI = 6, 120

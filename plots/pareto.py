@@ -1,7 +1,7 @@
 import numpy as np
 from benchopt import BasePlot
 
-from benchmark_utils.scoring.results import final_scores, mean_or_nan
+from benchmark_utils.scoring import final_scores, mean_or_nan
 
 ALL = "all datasets"
 FRONT = "Pareto front"

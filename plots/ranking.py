@@ -1,11 +1,6 @@
 from benchopt import BasePlot
 
-from benchmark_utils.scoring.results import (
-    final_scores,
-    mean_or_nan,
-    score_cell,
-    short_label,
-)
+from benchmark_utils.scoring import final_scores, mean_or_nan, score_cell, short_label
 
 
 def column_labels(datasets):

@@ -1,7 +1,7 @@
 import numpy as np
 from benchopt import BasePlot
 
-from benchmark_utils.scoring.results import (
+from benchmark_utils.scoring import (
     KEYS,
     last_rows,
     mean_or_nan,

@@ -1,8 +1,11 @@
 from benchopt import BasePlot
 
-from benchmark_utils.scoring.pictures import centre, decode, light, picture_psnr
-from benchmark_utils.scoring.results import (
+from benchmark_utils.scoring import (
+    centre,
+    decode,
     final_results,
+    light,
+    picture_psnr,
     short_label,
     with_final_results,
 )

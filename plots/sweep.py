@@ -1,13 +1,8 @@
 import numpy as np
 from benchopt import BasePlot
 
-from benchmark_utils.physics.problems import default_strength
-from benchmark_utils.scoring.results import (
-    final_scores,
-    short_label,
-    with_gaps,
-    without,
-)
+from benchmark_utils.physics import default_strength
+from benchmark_utils.scoring import final_scores, short_label, with_gaps, without
 
 STRENGTHS = {
     "missing": "Share of missing pixels",

@@ -1,8 +1,7 @@
 import torch
 
-from benchmark_utils.common.parameters import COUNT, LEVEL
-from benchmark_utils.data.batches import noise_level
-from benchmark_utils.dictionaries.convolutional import (
+from benchmark_utils.common import COUNT, LEVEL
+from benchmark_utils.dictionaries import (
     ConvolutionalDictionary,
     check_atom_size,
     coded_images,
@@ -11,9 +10,8 @@ from benchmark_utils.dictionaries.convolutional import (
     patch_atoms,
     random_atoms,
 )
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.solving.solver import IterativeSolver
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.physics import data_term, noise_level
+from benchmark_utils.solving import IterativeSolver, Range
 
 # Learning rates that suit the atoms to start from.
 RATES = {"patches": 0.01, "random": 0.02}
@@ -57,13 +55,13 @@ class Solver(IterativeSolver):
             check_atom_size(batch.image_shape, size, n_patches)
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
-        guess = fit.initial_guess()
+        f = data_term(physics, y)
+        guess = f.initial_guess()
         x_low = low_frequencies(guess, self.low)
-        fit = data_fit(physics, y - fit.A(x_low))
+        f = data_term(physics, y - f.A(x_low))
         lam = self.reg * noise_level(physics)
         learning = learn_convolutional(
-            [fit],
+            [f],
             self.first_atoms(guess - x_low),
             lam,
             self.n_steps,
@@ -77,7 +75,7 @@ class Solver(IterativeSolver):
                 codes
             )
         for x in coded_images(
-            fit, atoms, lam, codes, self.n_coding, nonnegative=self.nonnegative
+            f, atoms, lam, codes, self.n_coding, nonnegative=self.nonnegative
         ):
             yield x_low + x
 

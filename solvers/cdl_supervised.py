@@ -3,18 +3,16 @@ from itertools import islice
 import deepinv as dinv
 import torch
 
-from benchmark_utils.common.parameters import COUNT, LEVEL
-from benchmark_utils.data.batches import noise_level
-from benchmark_utils.dictionaries.convolutional import (
+from benchmark_utils.common import COUNT, LEVEL
+from benchmark_utils.dictionaries import (
     check_atom_size,
     coded_images,
     learn_convolutional,
     low_frequencies,
     patch_atoms,
 )
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.solving.solver import IterativeSolver
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.physics import data_term, noise_level
+from benchmark_utils.solving import IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -46,7 +44,7 @@ class Solver(IterativeSolver):
         for batch in self.batches:
             check_atom_size(batch.image_shape, (self.atom_size, self.atom_size))
 
-    def fit(self, train):
+    def learn(self, train):
         photographs = (x for batch in train for x in batch.x.split(1))
         images = [
             x - low_frequencies(x, self.low) for x in islice(photographs, self.n_steps)
@@ -54,16 +52,16 @@ class Solver(IterativeSolver):
         n_each, size = -(-self.n_atoms // len(images)), (self.atom_size,) * 2
         patches = [patch_atoms(x, n_each, size, self.generator) for x in images]
         *_, (self.atoms, _) = learn_convolutional(
-            [data_fit(dinv.physics.Denoising(), x) for x in images],
+            [data_term(dinv.physics.Denoising(), x) for x in images],
             torch.cat(patches)[: self.n_atoms],
             self.LEARNING_LAM,
             self.n_steps,
         )
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
-        x_low = low_frequencies(fit.initial_guess(), self.low)
+        f = data_term(physics, y)
+        x_low = low_frequencies(f.initial_guess(), self.low)
         lam = self.reg * noise_level(physics)
-        fit = data_fit(physics, y - fit.A(x_low))
-        for x in coded_images(fit, self.atoms, lam, n_iter=self.n_iter):
+        f = data_term(physics, y - f.A(x_low))
+        for x in coded_images(f, self.atoms, lam, n_iter=self.n_iter):
             yield x_low + x

@@ -1,7 +1,7 @@
 import deepinv as dinv
 
-from benchmark_utils.data.batches import noise_level
-from benchmark_utils.solving.solver import IterativeSolver
+from benchmark_utils.physics import noise_level
+from benchmark_utils.solving import IterativeSolver
 
 
 class Solver(IterativeSolver):

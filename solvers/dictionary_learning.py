@@ -1,9 +1,5 @@
-from benchmark_utils.dictionaries.learning import (
-    learn_adam,
-    learn_line_search,
-    learn_unrolled,
-)
-from benchmark_utils.solving.dictionary_solver import DictionarySolver
+from benchmark_utils.dictionaries import learn_adam, learn_line_search, learn_unrolled
+from benchmark_utils.solving import DictionarySolver
 
 
 class Solver(DictionarySolver):
@@ -42,7 +38,7 @@ class Solver(DictionarySolver):
             )
         self.algorithm_function = algorithms[self.algorithm]
 
-    def learn(self, data):
+    def dictionaries(self, data):
         start = self.first_dictionary()
         options = {} if self.n_steps is None else {"n_steps": self.n_steps}
         if self.algorithm != "line_search":

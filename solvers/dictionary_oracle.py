@@ -1,4 +1,4 @@
-from benchmark_utils.solving.dictionary_solver import DictionarySolver
+from benchmark_utils.solving import DictionarySolver
 
 
 class Solver(DictionarySolver):
@@ -18,5 +18,5 @@ class Solver(DictionarySolver):
                 "synthetic_dictionary has."
             )
 
-    def learn(self, data):
+    def dictionaries(self, data):
         yield self.true_dictionary

@@ -1,5 +1,5 @@
-from benchmark_utils.dictionaries.learning import learn_adam
-from benchmark_utils.solving.dictionary_solver import DictionarySolver
+from benchmark_utils.dictionaries import learn_adam
+from benchmark_utils.solving import DictionarySolver
 
 
 class Solver(DictionarySolver):
@@ -12,7 +12,7 @@ class Solver(DictionarySolver):
     name = "Dictionary supervised"
     parameters = {"lam": [0.1], "n_steps": [300], "n_atoms": [None]}
 
-    def fit(self, train):
+    def learn(self, train):
         data = [(None, batch.x) for batch in train]
         *_, self.learned = learn_adam(
             data,
@@ -22,5 +22,5 @@ class Solver(DictionarySolver):
             n_steps=self.n_steps,
         )
 
-    def learn(self, data):
+    def dictionaries(self, data):
         yield self.learned

@@ -1,9 +1,9 @@
 import deepinv as dinv
 import torch
 
-from benchmark_utils.common.parameters import COUNT, POSITIVE, whole
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.solving.solver import IterativeSolver
+from benchmark_utils.common import COUNT, POSITIVE, whole
+from benchmark_utils.physics import data_term
+from benchmark_utils.solving import IterativeSolver
 
 
 class Solver(IterativeSolver):
@@ -27,8 +27,8 @@ class Solver(IterativeSolver):
     in_size = (4, 4)
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
-        shape = fit.A_adjoint(y).shape
+        f = data_term(physics, y)
+        shape = f.A_adjoint(y).shape
         networks = torch.nn.ModuleList(self.network(shape[1:]) for _ in y)
         inputs = torch.randn(
             (len(y), 1, self.channels, *self.in_size),
@@ -41,7 +41,7 @@ class Solver(IterativeSolver):
             adam.zero_grad()
             x = torch.cat([G(v) for G, v in zip(networks, inputs)])
             # The networks are apart: the gradient of a sum is that of each.
-            fit.value(x).sum().backward()
+            f.value(x).sum().backward()
             adam.step()
             x = x.detach()
             mean = x if mean is None else mean.lerp(x, self.decay)

@@ -1,10 +1,13 @@
 from deepinv.optim.linear import conjugate_gradient
 
-from benchmark_utils.data.batches import data_weight
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.physics.degradations import Degraded, Downscaling, adjoint
-from benchmark_utils.solving.solver import IterativeSolver
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.physics import (
+    Degraded,
+    Downscaling,
+    adjoint,
+    data_term,
+    data_weight,
+)
+from benchmark_utils.solving import IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -52,12 +55,12 @@ class Solver(IterativeSolver):
         self.H = Downscaling(self.factor).downscale
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
+        f = data_term(physics, y)
         weight = self.lambda_ * data_weight(physics)
-        x = fit.initial_guess()
+        x = f.initial_guess()
 
         def normal_operator(z):
-            data = fit.A_adjoint(fit.A(z))
+            data = f.A_adjoint(f.A(z))
             return adjoint(self.H, z, self.H(z)) + weight * data
 
         for _ in range(self.n_iter):
@@ -67,7 +70,7 @@ class Solver(IterativeSolver):
                 Degraded(small, sigma, factor=self.factor), x.shape[-2:]
             )
             s = x - self.tau * (x - restored)
-            target = adjoint(self.H, s, self.H(s)) + weight * fit.A_adjoint(y)
+            target = adjoint(self.H, s, self.H(s)) + weight * f.A_adjoint(y)
             x = conjugate_gradient(
                 normal_operator, target, init=s, max_iter=self.n_cg, tol=0.0
             )

@@ -4,11 +4,8 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from benchmark_utils.data.batches import data_weight
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.physics.degradations import Identity, Measurement
-from benchmark_utils.solving.solver import IterativeSolver
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.physics import Identity, Measurement, data_term, data_weight
+from benchmark_utils.solving import IterativeSolver, Range
 
 OPTIONS = {
     "degradation": ("own", "measurement", "none"),
@@ -125,8 +122,8 @@ class Solver(IterativeSolver):
                 )
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
-        x = fit.A_adjoint(y) if self.init == "adjoint" else fit.initial_guess()
+        f = data_term(physics, y)
+        x = f.A_adjoint(y) if self.init == "adjoint" else f.initial_guess()
         weight = self.lambda_ * data_weight(physics)
         shown = x
         n_averaged = self.n_iter // 2 if self.average else 0
@@ -140,7 +137,7 @@ class Solver(IterativeSolver):
                 if gamma != 0:
                     D = self.degradation_of(T, noise, physics)
                     u = u - gamma * (x - self.restored(T, D, x, shift))
-            new = fit.prox(u, weight * (next_noise / self.noise) ** 2)
+            new = f.prox(u, weight * (next_noise / self.noise) ** 2)
             averaged = self.average and k > first_averaged
             share = 1 / (k - first_averaged + 1) if averaged else 1
             if self.output == "data":

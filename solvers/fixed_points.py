@@ -1,8 +1,8 @@
 import deepinv as dinv
 
-from benchmark_utils.common.parameters import LEVEL
-from benchmark_utils.physics.degradations import Identity
-from benchmark_utils.solving.solver import IterativeSolver
+from benchmark_utils.common import LEVEL
+from benchmark_utils.physics import Identity
+from benchmark_utils.solving import IterativeSolver
 
 
 class Solver(IterativeSolver):

@@ -1,5 +1,5 @@
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.solving.solver import IterativeSolver
+from benchmark_utils.physics import data_term
+from benchmark_utils.solving import IterativeSolver
 
 
 class Solver(IterativeSolver):
@@ -12,4 +12,4 @@ class Solver(IterativeSolver):
     name = "Initial guess"
 
     def iterate(self, y, physics):
-        yield data_fit(physics, y).initial_guess()
+        yield data_term(physics, y).initial_guess()

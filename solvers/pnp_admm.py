@@ -1,9 +1,7 @@
 import torch
 
-from benchmark_utils.data.batches import noise_level
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.solving.solver import IterativeSolver
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.physics import data_term, noise_level
+from benchmark_utils.solving import IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -33,13 +31,13 @@ class Solver(IterativeSolver):
         self.denoise = self.load_denoiser(self.denoiser)
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
+        f = data_term(physics, y)
         noise = noise_level(physics)
         gamma = self.sigma**2 / (self.reg * noise**2)
-        z = fit.initial_guess()
+        z = f.initial_guess()
         u = torch.zeros_like(z)
         for _ in range(self.n_iter):
-            x = fit.prox(z - u, gamma)
+            x = f.prox(z - u, gamma)
             z = self.denoise(x + u, self.sigma)
             u = u + x - z
             yield z

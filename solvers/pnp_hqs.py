@@ -1,9 +1,7 @@
 import numpy as np
 
-from benchmark_utils.data.batches import noise_level
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.solving.solver import IterativeSolver
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.physics import data_term, noise_level
+from benchmark_utils.solving import IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -36,12 +34,12 @@ class Solver(IterativeSolver):
         self.denoise = self.load_denoiser(self.denoiser)
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
+        f = data_term(physics, y)
         noise = noise_level(physics)
-        z = fit.initial_guess()
+        z = f.initial_guess()
         for sigma in np.geomspace(
             self.sigma_start, self.sigma_end, self.n_iter
         ).tolist():
-            x = fit.prox(z, sigma**2 / (self.reg * noise**2))
+            x = f.prox(z, sigma**2 / (self.reg * noise**2))
             z = self.denoise(x, sigma)
             yield z

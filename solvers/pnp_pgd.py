@@ -1,6 +1,5 @@
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.solving.solver import IterativeSolver
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.physics import data_term
+from benchmark_utils.solving import IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -28,9 +27,9 @@ class Solver(IterativeSolver):
         self.denoise = self.load_denoiser(self.denoiser)
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
-        step = self.step / fit.lipschitz
-        x = fit.initial_guess()
+        f = data_term(physics, y)
+        step = self.step / f.lipschitz
+        x = f.initial_guess()
         for _ in range(self.n_iter):
-            x = self.denoise(x - step * fit.grad(x), self.sigma)
+            x = self.denoise(x - step * f.grad(x), self.sigma)
             yield x

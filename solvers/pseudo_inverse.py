@@ -1,6 +1,5 @@
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.solving.solver import IterativeSolver
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.physics import data_term
+from benchmark_utils.solving import IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -15,4 +14,4 @@ class Solver(IterativeSolver):
     search_space = {"reg": Range(1e-5, 1.0, default=1e-3, may_be_zero=True)}
 
     def iterate(self, y, physics):
-        yield data_fit(physics, y).pseudo_inverse(self.reg)
+        yield data_term(physics, y).pseudo_inverse(self.reg)

@@ -1,8 +1,5 @@
-from benchmark_utils.data.batches import data_weight
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.physics.degradations import Identity
-from benchmark_utils.solving.solver import IterativeSolver
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.physics import Identity, data_term, data_weight
+from benchmark_utils.solving import IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -36,9 +33,9 @@ class Solver(IterativeSolver):
         )
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
+        f = data_term(physics, y)
         weight = self.lambda_ * data_weight(physics)
-        x = fit.initial_guess()
+        x = f.initial_guess()
         for _ in range(self.n_iter):
-            x = fit.prox(self.R(x, self.generator), weight)
+            x = f.prox(self.R(x, self.generator), weight)
             yield x

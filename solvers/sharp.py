@@ -1,8 +1,6 @@
-from benchmark_utils.common.parameters import POSITIVE
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.physics.degradations import adjoint
-from benchmark_utils.solving.solver import IterativeSolver
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.common import POSITIVE
+from benchmark_utils.physics import adjoint, data_term
+from benchmark_utils.solving import IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -42,13 +40,13 @@ class Solver(IterativeSolver):
         )
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
-        x = fit.initial_guess()
+        f = data_term(physics, y)
+        x = f.initial_guess()
         for _ in range(self.n_iter):
             degraded = self.R.degradation(x, self.generator)
             H = degraded.operator
             residual = x - self.R.restore(degraded, x.shape[-2:])
             prior_gradient = adjoint(H, x, H(residual))
-            data_gradient = fit.grad(x) / fit.lipschitz
+            data_gradient = f.grad(x) / f.lipschitz
             x = x - self.step * (data_gradient + self.reg * prior_gradient)
             yield x

@@ -1,10 +1,9 @@
 import numpy as np
 import torch
 
-from benchmark_utils.common.parameters import POSITIVE
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.solving.solver import IterativeSolver
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.common import POSITIVE
+from benchmark_utils.physics import data_term
+from benchmark_utils.solving import IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -39,13 +38,13 @@ class Solver(IterativeSolver):
         self.denoise = self.load_denoiser(self.denoiser)
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
-        x = fit.initial_guess()
+        f = data_term(physics, y)
+        x = f.initial_guess()
         for sigma in np.geomspace(
             self.sigma_start, self.sigma_end, self.n_iter
         ).tolist():
             noise = torch.randn(x.shape, generator=self.generator, device=x.device)
             residual = x - self.denoise(x + sigma * noise, sigma)
-            gradient = fit.grad(x) / fit.lipschitz + self.reg * residual
+            gradient = f.grad(x) / f.lipschitz + self.reg * residual
             x = x - self.step * gradient
             yield x

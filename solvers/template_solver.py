@@ -1,5 +1,5 @@
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.solving.solver import IterativeSolver
+from benchmark_utils.physics import data_term
+from benchmark_utils.solving import IterativeSolver
 
 
 class Solver(IterativeSolver):
@@ -12,8 +12,8 @@ class Solver(IterativeSolver):
     parameters = {"n_iter": [20]}
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
-        x = fit.initial_guess()
+        f = data_term(physics, y)
+        x = f.initial_guess()
         for _ in range(self.n_iter):
-            x = x - fit.grad(x) / fit.lipschitz
+            x = x - f.grad(x) / f.lipschitz
             yield x

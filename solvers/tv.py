@@ -1,9 +1,7 @@
-from benchmark_utils.common.parameters import POSITIVE
-from benchmark_utils.data.batches import noise_level
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.priors.tv import gradient, gradient_adjoint, project_on_ball
-from benchmark_utils.solving.solver import IterativeSolver
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.common import POSITIVE
+from benchmark_utils.physics import data_term, noise_level
+from benchmark_utils.priors import gradient, gradient_adjoint, project_on_ball
+from benchmark_utils.solving import IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -21,16 +19,16 @@ class Solver(IterativeSolver):
     relaxation = 1.9
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
+        f = data_term(physics, y)
         weight = max(self.reg * noise_level(physics), 1e-8)
         # The dual variable is of the size of the weight: dividing by it balances the
         # two step sizes. Their product is 1 / ||grad||^2 = 1 / 8.
         tau = self.step / weight
         dual_step = 1 / (8 * tau)
-        x = fit.initial_guess()
+        x = f.initial_guess()
         u = x.new_zeros((2, *x.shape))
         for _ in range(self.n_iter):
-            x_new = fit.prox(x - tau * gradient_adjoint(u), tau)
+            x_new = f.prox(x - tau * gradient_adjoint(u), tau)
             step = gradient(2 * x_new - x).mul_(dual_step).add_(u)
             u_new = project_on_ball(step, weight)
             yield x_new

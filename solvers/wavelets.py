@@ -2,12 +2,10 @@ import pywt
 import torch
 from torch.nn import functional as F
 
-from benchmark_utils.common.parameters import COUNT
-from benchmark_utils.data.batches import noise_level
-from benchmark_utils.physics.data_term import data_fit
-from benchmark_utils.priors.wavelets import pad_to_multiple, soft_threshold
-from benchmark_utils.solving.solver import IterativeSolver
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.common import COUNT
+from benchmark_utils.physics import data_term, noise_level
+from benchmark_utils.priors import pad_to_multiple, soft_threshold
+from benchmark_utils.solving import IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -41,15 +39,15 @@ class Solver(IterativeSolver):
             )
 
     def iterate(self, y, physics):
-        fit = data_fit(physics, y)
-        step = 1 / fit.lipschitz
+        f = data_term(physics, y)
+        step = 1 / f.lipschitz
         threshold = step * self.reg * noise_level(physics)
-        x0 = fit.initial_guess()
+        x0 = f.initial_guess()
         height, width = x0.shape[-2:]
 
         def extended_grad(x):
             margins = (0, x.shape[-1] - width, 0, x.shape[-2] - height)
-            return F.pad(fit.grad(x[..., :height, :width]), margins)
+            return F.pad(f.grad(x[..., :height, :width]), margins)
 
         x = z = pad_to_multiple(x0, 2**self.levels)
         t, mean = 1.0, None

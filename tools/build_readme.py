@@ -23,9 +23,12 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.scoring.pictures import decode, picture_psnr  # noqa: E402
-from benchmark_utils.scoring.results import mean_or_nan  # noqa: E402
-from benchmark_utils.solving.tuned import parse_key  # noqa: E402
+from benchmark_utils.scoring import (  # noqa: E402
+    decode,
+    mean_or_nan,
+    picture_psnr,
+)
+from benchmark_utils.solving import parse_key  # noqa: E402
 
 PAGES = [ROOT / "README.md", ROOT / "benchmark_utils" / "weights" / "README.md"]
 MAX_SOLVERS = 7

@@ -19,7 +19,7 @@ from benchopt.results import read_results
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.scoring.results import KEYS, final_scores  # noqa: E402
+from benchmark_utils.scoring import KEYS, final_scores  # noqa: E402
 
 CONFIG = ROOT / "config" / "quick.yml"
 REFERENCE = ROOT / "config" / "quick_reference.csv"

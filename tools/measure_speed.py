@@ -21,10 +21,8 @@ sys.path.insert(0, str(ROOT))
 from benchopt.benchmark import Benchmark  # noqa: E402
 from benchopt.utils.run_context import RunContext  # noqa: E402
 
-from benchmark_utils.data.batches import noise_level  # noqa: E402
-from benchmark_utils.physics.degradations import DEGRADATIONS  # noqa: E402
-from benchmark_utils.physics.problems import PROBLEMS  # noqa: E402
-from benchmark_utils.scoring.metrics import psnr  # noqa: E402
+from benchmark_utils.physics import DEGRADATIONS, PROBLEMS, noise_level  # noqa: E402
+from benchmark_utils.scoring import psnr  # noqa: E402
 
 TOLERANCE = 0.01
 REPEATS = 5

@@ -24,12 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.common.fingerprint import code_of, fingerprint  # noqa: E402
-from benchmark_utils.scoring.results import (  # noqa: E402
-    KEYS,
-    final_scores,
-    last_rows,
-    with_final_results,
-)
+from benchmark_utils.scoring import KEYS, final_scores, last_rows, with_final_results  # noqa: E402
 
 PICTURES = ["truth", "measurement", "reconstruction"]
 DETAIL = 128

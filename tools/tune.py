@@ -28,9 +28,9 @@ sys.path.insert(0, str(ROOT))
 from benchopt.benchmark import Benchmark  # noqa: E402
 from benchopt.utils.run_context import RunContext  # noqa: E402
 
-from benchmark_utils.common.errors import Unavailable  # noqa: E402
+from benchmark_utils.common import Unavailable  # noqa: E402
 from benchmark_utils.scoring import metrics  # noqa: E402
-from benchmark_utils.solving.tuned import TUNED_FILE, read_tuned, solver_key  # noqa: E402
+from benchmark_utils.solving import TUNED_FILE, read_tuned, solver_key  # noqa: E402
 
 
 def mean_psnr(solver, data, batches):

@@ -19,9 +19,9 @@ from torch import nn
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.data.images import load_images  # noqa: E402
-from benchmark_utils.physics.degradations import DEGRADATIONS  # noqa: E402
-from benchmark_utils.priors.networks import CompactUNet  # noqa: E402
+from benchmark_utils.data import load_images  # noqa: E402
+from benchmark_utils.physics import DEGRADATIONS  # noqa: E402
+from benchmark_utils.priors import CompactUNet  # noqa: E402
 from training.recipes import RECIPES  # noqa: E402
 from training.train import N_HELD_OUT, mean_psnr, train  # noqa: E402
 

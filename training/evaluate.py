@@ -16,10 +16,10 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.data.images import center_crop, load_images  # noqa: E402
-from benchmark_utils.physics.degradations import DEGRADATIONS  # noqa: E402
-from benchmark_utils.priors.restoration import load_compact, on_image_grid  # noqa: E402
-from benchmark_utils.scoring.metrics import psnr  # noqa: E402
+from benchmark_utils.data import center_crop, load_images  # noqa: E402
+from benchmark_utils.physics import DEGRADATIONS  # noqa: E402
+from benchmark_utils.priors import load_compact, on_image_grid  # noqa: E402
+from benchmark_utils.scoring import psnr  # noqa: E402
 
 # (task, what is measured, ranges that end where they start)
 STRENGTHS = [

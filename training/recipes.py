@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmark_utils.physics.degradations import DEGRADATIONS, BrushMask, OneOf
+from benchmark_utils.physics import DEGRADATIONS, BrushMask, OneOf
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from torch.nn import functional as F
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.data.images import load_images  # noqa: E402
-from benchmark_utils.priors.networks import CompactUNet, ResidualBlock  # noqa: E402
-from benchmark_utils.priors.restoration import (  # noqa: E402
+from benchmark_utils.data import load_images  # noqa: E402
+from benchmark_utils.priors import (  # noqa: E402  # noqa: E402
+    CompactUNet,
+    ResidualBlock,
     load_compact,
     on_image_grid,
     save_compact_weights,

@@ -8,9 +8,6 @@ from functools import cached_property
 import deepinv as dinv
 import torch
 
-# The noise level of the problems, but for denoising, and of the authors of FiRe.
-REFERENCE_NOISE = 0.01
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -117,20 +114,3 @@ def measure(x, physics, generator, names=()):
     generator.set_state(drawing.rng.get_state())
     physics.noise_model = dinv.physics.GaussianNoise(sigma=sigma)
     return Batch(x=x, y=y, physics=physics, names=names)
-
-
-def noise_level(physics):
-    """Standard deviation of the noise on the scale of y; at least 1e-3.
-
-    Solvers weigh the prior by it, and a weight of zero would switch the prior off.
-    """
-    return max(float(physics.noise_model.sigma), 1e-3)
-
-
-def data_weight(physics):
-    """(REFERENCE_NOISE / sigma)^2: what the data term is multiplied by.
-
-    Its weights in the papers are for one noise level; in a likelihood, they are divided
-    by the square of it.
-    """
-    return (REFERENCE_NOISE / noise_level(physics)) ** 2

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from benchopt import BaseDataset
 
-from benchmark_utils.data.batches import LazyBatches, measure
 from benchmark_utils.common.errors import Unavailable
-from benchmark_utils.data.images import center_crop
 from benchmark_utils.common.naming import ShortName
 from benchmark_utils.common.parameters import COUNT, check_parameters, optional, whole
+from benchmark_utils.data.batches import LazyBatches, measure
+from benchmark_utils.data.images import center_crop
 from benchmark_utils.physics.problems import (
     PROBLEMS,
     STRENGTHS,

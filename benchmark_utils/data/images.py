@@ -19,8 +19,8 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from benchmark_utils.common.checksums import check, read_checksums
-from benchmark_utils.common.paths import data_folder, is_given
 from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.paths import data_folder, is_given
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKSUMS = Path(__file__).parent / "image_checksums.txt"

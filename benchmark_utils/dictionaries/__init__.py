@@ -1,0 +1,49 @@
+"""Sparse coding and the learning of atoms, of vectors and of images."""
+
+from benchmark_utils.dictionaries.convolutional import (
+    ConvolutionalDictionary,
+    check_atom_size,
+    coded_images,
+    learn_convolutional,
+    low_frequencies,
+    patch_atoms,
+    random_atoms,
+)
+from benchmark_utils.dictionaries.learning import (
+    learn_adam,
+    learn_line_search,
+    learn_unrolled,
+)
+from benchmark_utils.dictionaries.vectors import (
+    MatrixPhysics,
+    kernel_norm,
+    learning_cost,
+    masks,
+    normalise,
+    operator_of,
+    oracle_score,
+    random_dictionary,
+    recovery_score,
+)
+
+__all__ = [
+    "ConvolutionalDictionary",
+    "MatrixPhysics",
+    "check_atom_size",
+    "coded_images",
+    "kernel_norm",
+    "learn_adam",
+    "learn_convolutional",
+    "learn_line_search",
+    "learn_unrolled",
+    "learning_cost",
+    "low_frequencies",
+    "masks",
+    "normalise",
+    "operator_of",
+    "oracle_score",
+    "patch_atoms",
+    "random_atoms",
+    "random_dictionary",
+    "recovery_score",
+]

@@ -27,7 +27,7 @@ from benchmark_utils.dictionaries.sparse_coding import (
     warn_if_all_zero,
 )
 from benchmark_utils.dictionaries.vectors import normalise, randn
-from benchmark_utils.physics.data_term import BlurDataFit, DownsamplingDataFit
+from benchmark_utils.physics.data_term import BlurDataTerm, DownsamplingDataTerm
 
 # Values transformed at a time on a CPU: they stay in its cache, and an iteration is
 # up to twice as fast.
@@ -175,48 +175,48 @@ class ConvolutionalLasso(Lasso):
 
     Parameters
     ----------
-    fit : DataFit
-        Of the measurements: ``benchmark_utils.physics.data_term.data_fit(physics, y)``.
+    f : DataTerm
+        Of the measurements: ``data_term(physics, y)``.
     atoms : tensor (K, C, h, w) or (B, K, C, h, w)
     """
 
-    def __init__(self, fit, atoms):
-        if not hasattr(fit.physics, "A_adjoint"):
+    def __init__(self, f, atoms):
+        if not hasattr(f.physics, "A_adjoint"):
             raise ValueError(
-                f"{type(fit.physics).__name__} has no adjoint (A_adjoint): sparse "
+                f"{type(f.physics).__name__} has no adjoint (A_adjoint): sparse "
                 "coding needs a linear operator."
             )
-        check_measurements(fit.y)
-        shape = fit.A_adjoint(fit.y).shape
+        check_measurements(f.y)
+        shape = f.A_adjoint(f.y).shape
         if len(shape) != 4 or atoms.shape[-3] != shape[1]:
             raise ValueError(
                 f"Atoms of shape {tuple(atoms.shape)} do not fit images of shape "
                 f"{tuple(shape)}: (K, C, h, w) and (B, C, H, W) have the same C."
             )
-        self.fit = fit
+        self.data_term = f
         self.dictionary = ConvolutionalDictionary(atoms, shape[-2:])
-        if len(self.dictionary.atoms) not in (1, len(fit.y)):
+        if len(self.dictionary.atoms) not in (1, len(f.y)):
             raise ValueError(
-                f"There are {len(atoms)} dictionaries for {len(fit.y)} images."
+                f"There are {len(atoms)} dictionaries for {len(f.y)} images."
             )
-        self.energy = inner(fit.y, fit.y)
+        self.energy = inner(f.y, f.y)
         self.code_shape = (
-            len(fit.y),
+            len(f.y),
             self.dictionary.n_atoms,
             *self.dictionary.code_size,
         )
-        if isinstance(fit, BlurDataFit):
+        if isinstance(f, BlurDataTerm):
             # A blur removes what random atoms have most of: the product of the norms
             # would be ten times too large.
-            bound = self.dictionary.lipschitz(fit.transfer)
-        elif isinstance(fit, DownsamplingDataFit):
-            bound = self.dictionary.lipschitz(fit.transfer, fit.factor)
+            bound = self.dictionary.lipschitz(f.transfer)
+        elif isinstance(f, DownsamplingDataTerm):
+            bound = self.dictionary.lipschitz(f.transfer, f.factor)
         else:
-            bound = self.dictionary.lipschitz() * float(fit.lipschitz)
+            bound = self.dictionary.lipschitz() * float(f.lipschitz)
         self.lipschitz = float(bound) if len(bound) == 1 else bound.view(-1, 1, 1, 1)
 
     def correlation(self, z, out=None):
-        residual = -self.fit.grad(self.dictionary.synthesis(z))
+        residual = -self.data_term.grad(self.dictionary.synthesis(z))
         return self.dictionary.analysis(residual, out)
 
 
@@ -236,7 +236,7 @@ def patch_atoms(images, n_atoms, atom_size, generator):
     Parameters
     ----------
     images : tensor (B, C, H, W)
-        Degraded images, their holes filled: ``data_fit(physics, y).initial_guess()``.
+        Degraded images, their holes filled: ``data_term(physics, y).initial_guess()``.
     atom_size : tuple (h, w), not larger than the images.
     """
     height, width = atom_size
@@ -284,30 +284,30 @@ def low_frequencies(images, std):
 
 @torch.no_grad()
 def convolutional_code(
-    fit, atoms, lam, codes=None, n_iter=200, tol=0.0, nonnegative=False
+    f, atoms, lam, codes=None, n_iter=200, tol=0.0, nonnegative=False
 ):
     """The codes (B, K, H - h + 1, W - w + 1) of degraded images, for given atoms.
 
     ``ConvolutionalDictionary(atoms, (H, W)).synthesis`` makes images of them. The
     parameters are those of ``ConvolutionalLasso`` and ``solve``.
     """
-    lasso = checked_lasso(fit, atoms, lam, codes, nonnegative)
+    lasso = checked_lasso(f, atoms, lam, codes, nonnegative)
     return solve(lasso, lam, codes, n_iter, tol, nonnegative)
 
 
 @torch.no_grad()
-def coded_images(fit, atoms, lam, codes=None, n_iter=200, every=10, nonnegative=False):
+def coded_images(f, atoms, lam, codes=None, n_iter=200, every=10, nonnegative=False):
     """The images (B, C, H, W) of the codes, at one iteration in ``every``."""
-    lasso = checked_lasso(fit, atoms, lam, codes, nonnegative)
+    lasso = checked_lasso(f, atoms, lam, codes, nonnegative)
     iterates = islice(fista(lasso, lam, codes, nonnegative), n_iter)
     for k, z in enumerate(iterates, 1):
         if k % every == 0 or k == n_iter:
             yield lasso.dictionary.synthesis(z)
 
 
-def checked_lasso(fit, atoms, lam, codes, nonnegative):
+def checked_lasso(f, atoms, lam, codes, nonnegative):
     check_lam(lam)
-    lasso = ConvolutionalLasso(fit, atoms)
+    lasso = ConvolutionalLasso(f, atoms)
     check_codes(codes, lasso)
     warn_if_all_zero(lam, float(lasso.lambda_max(nonnegative).max()))
     return lasso
@@ -315,7 +315,7 @@ def checked_lasso(fit, atoms, lam, codes, nonnegative):
 
 @torch.no_grad()
 def learn_convolutional(
-    fits, atoms, lam, n_steps=100, n_inner=10, lr=0.02, nonnegative=False
+    terms, atoms, lam, n_steps=100, n_inner=10, lr=0.02, nonnegative=False
 ):
     """Atoms for degraded images, from nothing else: yields (atoms, codes).
 
@@ -324,8 +324,8 @@ def learn_convolutional(
 
     Parameters
     ----------
-    fits : list of DataFit
-        ``data_fit(physics, y)`` of batches of images; each step takes the next one.
+    terms : list of DataTerm
+        ``data_term(physics, y)`` of batches of images; each step takes the next one.
     atoms : tensor (K, C, h, w), or (B, K, C, h, w)
         Where to start: ``patch_atoms`` or ``random_atoms``. With B of them, each image
         of the batch learns its own.
@@ -339,19 +339,19 @@ def learn_convolutional(
     atoms : tensor, the shape of those given.
     codes : tensor (B, K, H - h + 1, W - w + 1), of the batch of this step.
     """
-    if not fits:
+    if not terms:
         raise ValueError("There is no image to learn atoms from.")
     adam = SphereAdam(normalise(atoms, ATOM_DIMS), ATOM_DIMS, lr, n_steps)
-    all_codes = [None] * len(fits)
+    all_codes = [None] * len(terms)
     for k in range(n_steps):
-        i = k % len(fits)
+        i = k % len(terms)
         if all_codes[i] is None:
-            lasso = checked_lasso(fits[i], adam.atoms, lam, None, nonnegative)
+            lasso = checked_lasso(terms[i], adam.atoms, lam, None, nonnegative)
         else:
-            lasso = ConvolutionalLasso(fits[i], adam.atoms)
+            lasso = ConvolutionalLasso(terms[i], adam.atoms)
         codes = solve(lasso, lam, all_codes[i], n_inner, 0, nonnegative)
-        residual = fits[i].grad(lasso.dictionary.synthesis(codes))
+        residual = terms[i].grad(lasso.dictionary.synthesis(codes))
         gradient = lasso.dictionary.atom_gradient(codes, residual)
-        if k + len(fits) < n_steps:
+        if k + len(terms) < n_steps:
             all_codes[i] = codes
         yield adam.step(gradient.sum(0) if atoms.ndim == 4 else gradient), codes

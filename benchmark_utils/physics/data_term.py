@@ -23,7 +23,7 @@ from benchmark_utils.physics.holes import fill_holes
 KERNEL_THRESHOLD = 0.05
 
 
-class DataFit:
+class DataTerm:
     """f for one batch, through A and A^T alone (conjugate gradient).
 
     Parameters
@@ -98,7 +98,7 @@ class DataFit:
         return self.physics.A_dagger(self.A(x), **self.cg_options)
 
 
-class DiagonalDataFit(DataFit):
+class DiagonalDataTerm(DataTerm):
     """f where A A^T = T^{-1} diag(spectrum) T.
 
     Subclasses set ``spectrum`` and define ``transform`` (T) and ``inverse``.
@@ -143,7 +143,7 @@ class DiagonalDataFit(DataFit):
         return self.spectrum > threshold**2 * self.lipschitz
 
 
-class MaskDataFit(DiagonalDataFit):
+class MaskDataTerm(DiagonalDataTerm):
     """A multiplies by 0 or 1 (inpainting), or is the identity (denoising)."""
 
     def __init__(self, physics, y):
@@ -166,7 +166,7 @@ class MaskDataFit(DiagonalDataFit):
         return fill_holes(self.y, self.mask)
 
 
-class BlurDataFit(DiagonalDataFit):
+class BlurDataTerm(DiagonalDataTerm):
     """A is a circular convolution: everything happens in the Fourier domain."""
 
     def __init__(self, physics, y):
@@ -206,7 +206,7 @@ class BlurDataFit(DiagonalDataFit):
         return self.inverse(z_hat + filtered * (self.y_hat - self.transfer * z_hat))
 
 
-class DownsamplingDataFit(DiagonalDataFit):
+class DownsamplingDataTerm(DiagonalDataTerm):
     """A keeps one pixel in s x s of a circular convolution.
 
     A A^T is a convolution on the small grid; its transfer function is the power of
@@ -258,16 +258,16 @@ class DownsamplingDataFit(DiagonalDataFit):
         return x[..., rows : rows + height, columns : columns + width]
 
 
-def data_fit(physics, y):
-    """The fastest ``DataFit`` for this operator."""
+def data_term(physics, y):
+    """The fastest ``DataTerm`` for this operator."""
     if isinstance(physics, dinv.physics.BlurFFT):
-        return BlurDataFit(physics, y)
+        return BlurDataTerm(physics, y)
     if isinstance(physics, dinv.physics.Denoising | dinv.physics.Inpainting):
-        return MaskDataFit(physics, y)
+        return MaskDataTerm(physics, y)
     if (
         isinstance(physics, dinv.physics.Downsampling)
         and physics.filter is not None
         and physics.padding == "circular"
     ):
-        return DownsamplingDataFit(physics, y)
-    return DataFit(physics, y)
+        return DownsamplingDataTerm(physics, y)
+    return DataTerm(physics, y)

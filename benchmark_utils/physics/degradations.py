@@ -20,7 +20,7 @@ from deepinv.physics.generator import MotionBlurGenerator
 from PIL import Image
 from torch.nn import functional as F
 
-from benchmark_utils.data.batches import noise_level
+from benchmark_utils.physics.noise import noise_level
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,25 @@
+"""Explicit priors (TV, wavelets) and those that are networks."""
+
+from benchmark_utils.priors.networks import CompactUNet, ResidualBlock
+from benchmark_utils.priors.restoration import (
+    load_compact,
+    load_restoration,
+    on_image_grid,
+    save_compact_weights,
+)
+from benchmark_utils.priors.tv import gradient, gradient_adjoint, project_on_ball
+from benchmark_utils.priors.wavelets import pad_to_multiple, soft_threshold
+
+__all__ = [
+    "CompactUNet",
+    "ResidualBlock",
+    "gradient",
+    "gradient_adjoint",
+    "load_compact",
+    "load_restoration",
+    "on_image_grid",
+    "pad_to_multiple",
+    "project_on_ball",
+    "save_compact_weights",
+    "soft_threshold",
+]

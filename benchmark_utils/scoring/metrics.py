@@ -20,15 +20,15 @@ def ssim(x_hat, x):
     return dinv.metric.SSIM()(x_hat, x)
 
 
-def data_fit_error(fit, x_hat):
+def data_fit_error(f, x_hat):
     """1/2 ||A x_hat - y||^2 / dim(y): (B,). Half of the noise variance at the truth.
 
     The missing pixels of an inpainting problem are not measurements.
     """
-    return fit.value(x_hat) / fit.n_measurements
+    return f.value(x_hat) / f.n_measurements
 
 
-def range_and_kernel_psnr(fit, x_hat, x):
+def range_and_kernel_psnr(f, x_hat, x):
     """PSNR of what the measurements determine, and of what they say nothing about.
 
     With P = A^+ A, the error splits as ||P e||^2 + ||e - P e||^2 = ||e||^2; both parts
@@ -42,8 +42,8 @@ def range_and_kernel_psnr(fit, x_hat, x):
     psnr_range, psnr_kernel : tensors (B,), in dB.
     """
     error = x_hat - x
-    seen = fit.project_on_range(error)
-    lost = error - seen if fit.has_kernel else torch.zeros_like(error)
+    seen = f.project_on_range(error)
+    lost = error - seen if f.has_kernel else torch.zeros_like(error)
     return psnr(seen, 0), psnr(lost, 0)
 
 

@@ -1,0 +1,21 @@
+"""The base classes of solvers, and their hyper-parameters."""
+
+from benchmark_utils.solving.dictionary_solver import DictionarySolver
+from benchmark_utils.solving.solver import IterativeSolver
+from benchmark_utils.solving.tuned import (
+    TUNED_FILE,
+    Range,
+    parse_key,
+    read_tuned,
+    solver_key,
+)
+
+__all__ = [
+    "TUNED_FILE",
+    "DictionarySolver",
+    "IterativeSolver",
+    "Range",
+    "parse_key",
+    "read_tuned",
+    "solver_key",
+]

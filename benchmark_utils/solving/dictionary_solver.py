@@ -9,11 +9,11 @@ from benchmark_utils.solving.solver import IterativeSolver
 
 
 class DictionarySolver(IterativeSolver):
-    """A solver is its ``learn``, which sees all the operators together.
+    """A solver is its ``dictionaries``, which sees all the operators together.
 
-    What a solver defines, beside ``setup`` and ``fit`` (see ``IterativeSolver``)
+    What a solver defines, beside ``setup`` and ``learn`` (see ``IterativeSolver``)
     --------------------------------------------------------------------------
-    learn(data)
+    dictionaries(data)
         A generator that yields successive dictionaries (n, K), from a list of pairs
         (A, y), one per operator (benchmark_utils/dictionaries/vectors.py).
 
@@ -52,11 +52,11 @@ class DictionarySolver(IterativeSolver):
         self.pre_run_hook(None)
         copies = [batch.to(self.device) for batch in self.batches]
         with torch.inference_mode(not self.requires_grad):
-            next(self.learn(self.data(copies)), None)
+            next(self.dictionaries(self.data(copies)), None)
 
     def run(self, callback):
         with torch.inference_mode(not self.requires_grad):
-            for dictionary in self.learn(self.data(self.batches)):
+            for dictionary in self.dictionaries(self.data(self.batches)):
                 self.dictionary = dictionary
                 if self.patch_shape is not None:
                     self.atoms = dictionary.T.unflatten(1, self.patch_shape)

@@ -40,7 +40,7 @@ class IterativeSolver(ShortName, BaseSolver):
         What other parameters must be (benchmark_utils/common/parameters.py).
     setup() : optional
         Loads what the method needs, once per problem; not timed.
-    fit(train) : optional
+    learn(train) : optional
         Learns from training batches, which have ``x``; reported as ``fit_time``.
     iterate(y, physics)
         A generator that yields the successive x_k of one batch, shape (B, C, H, W).
@@ -72,13 +72,13 @@ class IterativeSolver(ShortName, BaseSolver):
     def setup(self):
         pass
 
-    def fit(self, train):
+    def learn(self, train):
         pass
 
     @classmethod
     def learns(cls):
         """Whether the method learns from training batches."""
-        return cls.fit is not IterativeSolver.fit
+        return cls.learn is not IterativeSolver.learn
 
     def skip(self, **objective):
         try:
@@ -162,7 +162,7 @@ class IterativeSolver(ShortName, BaseSolver):
         return max(stop_val + 1, round(1.07 * stop_val))
 
     def pre_run_hook(self, stop_val):
-        self._fit_once()
+        self._learn_once()
         self._reset()
 
     def warm_up(self):
@@ -216,13 +216,13 @@ class IterativeSolver(ShortName, BaseSolver):
             result["atoms"] = self.atoms.cpu()
         return result
 
-    def _fit_once(self):
+    def _learn_once(self):
         if self.fit_time is not None:
             return
         self._reset()
         start = time.perf_counter()
         with torch.inference_mode(not self.requires_grad):
-            self.fit(for_solver(self.train, self.device, self._seed))
+            self.learn(for_solver(self.train, self.device, self._seed))
         self._synchronise()
         self.fit_time = time.perf_counter() - start
 

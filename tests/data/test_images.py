@@ -10,12 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from benchmark_utils.data import image_dataset
-from benchmark_utils.data import images
-from benchmark_utils.data.batches import measure
 from benchmark_utils.common.checksums import read_checksums, sha256, write_checksum
 from benchmark_utils.common.errors import Unavailable
-from benchmark_utils.data.images import PACKAGED, PACKAGED_SPLITS, center_crop, load_images
+from benchmark_utils.data import image_dataset, images
+from benchmark_utils.data.batches import measure
+from benchmark_utils.data.images import (
+    PACKAGED,
+    PACKAGED_SPLITS,
+    center_crop,
+    load_images,
+)
 from benchmark_utils.physics.problems import PROBLEMS, make_physics
 
 

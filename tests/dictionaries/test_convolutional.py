@@ -20,7 +20,7 @@ from benchmark_utils.dictionaries.convolutional import (
     random_atoms,
 )
 from benchmark_utils.dictionaries.vectors import normalise
-from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.problems import make_physics
 
 PHYSICS = ["inpainting", "gaussian_deblurring", "sr4"]
@@ -139,7 +139,7 @@ def degraded(problem, n_channels=1, n_images=2, size=28, noise=0.02, **strengths
         physics = physics.to(torch.float64)
     x = randn(n_images, *shape, seed=3).cumsum(-1).cumsum(-2) / size
     y = physics.A(x)
-    return data_fit(physics, y + noise * randn(*y.shape, seed=4) * (y != 0)), physics
+    return data_term(physics, y + noise * randn(*y.shape, seed=4) * (y != 0)), physics
 
 
 @pytest.mark.parametrize("n_channels", [1, 3])
@@ -237,7 +237,7 @@ def test_images_with_dictionaries_of_their_own_are_coded_apart(nonnegative):
     together = convolutional_code(fit, atoms, 0.01, **options)
     assert together.count_nonzero() > 0
     for i in range(2):
-        alone = data_fit(fit.physics, fit.y[i, None])
+        alone = data_term(fit.physics, fit.y[i, None])
         z = convolutional_code(alone, atoms[i], 0.01, **options)
         torch.testing.assert_close(together[i, None], z)
 
@@ -254,9 +254,9 @@ def test_convolutional_codes_vanish_at_lambda_max():
 def test_single_precision_is_enough_for_an_image():
     fit, physics = degraded("inpainting")
     atoms = draw_atoms(5, 1, 4, 4)
-    single = data_fit(physics.to(torch.float32), fit.y.float())
+    single = data_term(physics.to(torch.float32), fit.y.float())
     ours = convolutional_code(single, atoms.float(), 0.1, n_iter=50)
-    fit = data_fit(physics.to(torch.float64), fit.y)
+    fit = data_term(physics.to(torch.float64), fit.y)
     exact = convolutional_code(fit, atoms, 0.1, n_iter=50)
     torch.testing.assert_close(ours.double(), exact, rtol=0, atol=1e-3)
 
@@ -280,7 +280,7 @@ def test_atoms_that_do_not_fit_are_refused_in_a_sentence(atoms, message):
 
 def test_an_operator_without_adjoint_is_refused():
     physics = dinv.physics.Physics(A=lambda x, **kwargs: x**2)
-    fit = data_fit(physics, torch.rand(1, 1, 8, 8))
+    fit = data_term(physics, torch.rand(1, 1, 8, 8))
     with pytest.raises(ValueError, match="Physics has no adjoint"):
         convolutional_code(fit, torch.rand(2, 1, 3, 3), 0.1)
 
@@ -356,7 +356,7 @@ def inpainting_fit(image, missing=0.3):
         missing=missing,
         noise_level=0.0,
     )
-    return data_fit(physics, physics(image))
+    return data_term(physics, physics(image))
 
 
 def test_the_atoms_of_an_image_are_learned_from_half_of_its_pixels():
@@ -379,7 +379,7 @@ def test_the_atoms_of_an_image_are_learned_from_half_of_its_pixels():
 def test_any_physics_lets_atoms_be_learned(problem, nonnegative):
     image, _ = texture(n_channels=3)
     physics = make_physics(problem, (3, 32, 32), generator(4))
-    fit = data_fit(physics, physics(image))
+    fit = data_term(physics, physics(image))
     start = patch_atoms(fit.initial_guess(), 6, (5, 5), generator(5))
     lam = 0.002
     states = list(
@@ -402,9 +402,9 @@ def test_images_that_learn_their_own_atoms_do_not_depend_on_each_other():
     blurred = make_physics("gaussian_deblurring", (1, 32, 32), generator(4))
     y = blurred(images)
     options = {"lam": 0.01, "n_steps": 5}
-    together = last(learn_convolutional([data_fit(blurred, y)], start, **options))[0]
+    together = last(learn_convolutional([data_term(blurred, y)], start, **options))[0]
     for i in range(2):
-        fit = data_fit(blurred, y[i, None])
+        fit = data_term(blurred, y[i, None])
         alone = last(learn_convolutional([fit], start[i], **options))[0]
         torch.testing.assert_close(together[i], alone, rtol=0, atol=1e-3)
 

@@ -27,7 +27,7 @@ from benchmark_utils.dictionaries.vectors import (
     random_dictionary,
     recovery_score,
 )
-from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.problems import make_physics
 
 KINDS = ["identity", "matrix", "masks"]
@@ -393,6 +393,6 @@ def test_the_operators_of_the_data_are_linear_with_their_adjoints(get_data):
             left = (batch.physics.A(batch.x) * v).sum()
             right = (batch.x * batch.physics.A_adjoint(v)).sum()
             torch.testing.assert_close(left, right)
-            fit = data_fit(batch.physics, batch.y)
+            fit = data_term(batch.physics, batch.y)
             seen = fit.project_on_range(batch.x)
             torch.testing.assert_close(fit.A(seen), fit.A(batch.x), rtol=0, atol=1e-4)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark_utils.physics.data_term import KERNEL_THRESHOLD, DataFit, data_fit
+from benchmark_utils.physics.data_term import KERNEL_THRESHOLD, DataTerm, data_term
 from benchmark_utils.physics.problems import PROBLEMS, make_physics
 
 
@@ -35,7 +35,7 @@ class Case:
         self.x = self.like(torch.empty(n_images, *shape, dtype=dtype))
         self.y = self.physics.A(self.x)
         self.y = self.y + 0.1 * self.like(self.y)
-        self.fit = data_fit(self.physics, self.y)
+        self.fit = data_term(self.physics, self.y)
 
     def like(self, tensor):
         return torch.randn(tensor.shape, dtype=tensor.dtype, generator=self.generator)
@@ -57,7 +57,7 @@ def cases(dtype=torch.float64):
 def test_usual_problems_are_in_closed_form():
     for problem in PROBLEMS:
         case = Case(problem, 2, (3, 32, 28), 0, torch.float32)
-        assert type(case.fit) is not DataFit
+        assert type(case.fit) is not DataTerm
 
 
 @given(cases(torch.float32))
@@ -110,7 +110,7 @@ def test_prox_without_weight_changes_nothing(case):
 @given(cases())
 def test_pseudo_inverse_meets_the_four_conditions_of_moore_and_penrose(case):
     def pinv(y):
-        return data_fit(case.physics, y).pseudo_inverse(0)
+        return data_term(case.physics, y).pseudo_inverse(0)
 
     A, x, v = case.fit.A, case.x, case.y
     # Singular values below 1e-6 times the largest are taken for zero.
@@ -164,7 +164,7 @@ def test_projection_keeps_what_the_measurements_see_and_drops_the_rest(case):
 
 def test_initial_guess_fills_holes_and_keeps_what_is_seen():
     case = Case("inpainting", 2, (3, 32, 40), 0, torch.float64)
-    fit = data_fit(case.physics, case.physics.A(torch.full_like(case.x, 0.7)))
+    fit = data_term(case.physics, case.physics.A(torch.full_like(case.x, 0.7)))
     torch.testing.assert_close(fit.initial_guess(), torch.full_like(case.x, 0.7))
     guess = case.fit.initial_guess()
     torch.testing.assert_close(case.physics.A(guess), case.fit.A(case.y))
@@ -222,7 +222,7 @@ def test_any_linear_operator_of_deepinv_works(name):
     physics, generator = make(), torch.Generator().manual_seed(1)
     x, z = (torch.rand((2, *shape), generator=generator) for _ in range(2))
     y = physics.A(x)
-    fit = data_fit(physics, y)
+    fit = data_term(physics, y)
     assert fit.lipschitz == pytest.approx(largest_eigenvalue(fit, x, 2000), rel=0.02)
     p = fit.prox(z, 0.7)
     torch.testing.assert_close(p + 0.7 * fit.grad(p), z, rtol=0, atol=1e-4)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark_utils.data.batches import Batch
-from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors.wavelets import AXES, pad_to_multiple, soft_threshold
 
@@ -89,7 +89,7 @@ def measured(problem, shape):
 
 
 def objective(x, batch, weight, wavelet, levels):
-    fidelity = float(data_fit(batch.physics, batch.y).value(x).sum())
+    fidelity = float(data_term(batch.physics, batch.y).value(x).sum())
     return fidelity + weight * l1_norm(x, wavelet, levels)
 
 
@@ -109,7 +109,7 @@ def test_solver_decreases_its_objective_to_a_fixed_point(problem, get_iterates):
     values = [objective(x, batch, weight, **options) for x in iterates[::100]]
     assert max(values[1:]) < values[0]
     assert values[-1] < values[0]
-    fit, x = data_fit(batch.physics, batch.y), iterates[-1]
+    fit, x = data_term(batch.physics, batch.y), iterates[-1]
     step = 1 / fit.lipschitz
     again = soft_threshold(x - step * fit.grad(x), step * weight, **options)
     assert (again - x).abs().max() < 1e-3

@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark_utils.data.batches import Batch, noise_level
-from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.data.batches import Batch
+from benchmark_utils.physics.data_term import data_term
+from benchmark_utils.physics.noise import noise_level
 from benchmark_utils.physics.problems import PROBLEMS, make_physics
 from benchmark_utils.scoring import metrics
 
@@ -44,7 +45,7 @@ def test_psnr_does_not_clip_what_leaves_the_range():
 def test_errors_in_the_range_and_in_the_kernel_add_up_to_the_error(problem):
     batch = measured(problem)
     x_hat = batch.x + 0.1 * torch.randn(batch.x.shape)
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     parts = metrics.range_and_kernel_psnr(fit, x_hat, batch.x)
     total = mse(metrics.psnr(x_hat, batch.x))
     torch.testing.assert_close(sum(mse(part) for part in parts), total)
@@ -52,7 +53,7 @@ def test_errors_in_the_range_and_in_the_kernel_add_up_to_the_error(problem):
 
 def test_an_error_that_a_blur_erases_is_in_its_kernel_and_a_constant_is_not():
     batch = measured("gaussian_deblurring")
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     checkerboard = 0.1 * (-1.0) ** torch.arange(64)[:, None] * torch.ones(48)
     seen, lost = metrics.range_and_kernel_psnr(fit, batch.x + checkerboard, batch.x)
     assert seen.min() > 60
@@ -64,7 +65,7 @@ def test_an_error_that_a_blur_erases_is_in_its_kernel_and_a_constant_is_not():
 
 def test_the_kernel_of_a_mask_is_its_missing_pixels():
     batch = measured("inpainting")
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     missing = batch.physics.mask == 0
     seen, lost = metrics.range_and_kernel_psnr(fit, batch.x + 0.1 * missing, batch.x)
     assert seen.min() > 60
@@ -75,7 +76,7 @@ def test_the_kernel_of_a_mask_is_its_missing_pixels():
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_data_fit_at_the_truth_is_half_of_the_noise_variance(problem):
     batch = measured(problem, shape=(3, 96, 96), n_images=6)
-    errors = metrics.data_fit_error(data_fit(batch.physics, batch.y), batch.x)
+    errors = metrics.data_fit_error(data_term(batch.physics, batch.y), batch.x)
     expected = noise_level(batch.physics) ** 2 / 2
     assert errors.mean().item() == pytest.approx(expected, rel=0.05)
 

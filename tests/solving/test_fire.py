@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.data.images import center_crop, load_images
-from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.degradations import (
     DEGRADATIONS,
     Degraded,
@@ -152,7 +152,7 @@ def test_a_denoiser_without_degradation_is_plug_and_play(problem, monkeypatch):
     hqs = solve("PnP-HQS", batch, n_iter=4, reg=0.5, **sigmas)
     levels = {"noise_start": 0.2, "noise": 0.05, "lambda_": 0.05**2 / (0.5 * 0.01**2)}
     # PnP-HQS starts by the prox.
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     start = fit.prox(fit.initial_guess(), 0.2**2 / (0.5 * 0.01**2))
     monkeypatch.setattr(type(fit), "initial_guess", lambda self: start)
     options = PLAIN | levels | {"priors": "denoiser", "output": "prior"}
@@ -165,7 +165,7 @@ def test_without_weight_the_prox_is_repeated_and_no_network_called(problem, reco
     batch = make_batch(problem)
     given = recorded("sr2", unchanged)
     iterates = solve("FiRe-HQS", batch, n_iter=5, **PLAIN | {"gamma": 0})
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     expected = [fit.initial_guess()]
     for _ in iterates:
         expected.append(fit.prox(expected[-1], PLAIN["lambda_"]))
@@ -180,7 +180,7 @@ def test_without_weight_it_converges_to_the_pseudo_inverse(problem, options, net
     network("sr2", unchanged)
     options = PLAIN | {"gamma": 0, "init": "adjoint", "lambda_": 1e4} | options
     x = solve("FiRe-HQS", batch, n_iter=200, **options)[-1]
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     torch.testing.assert_close(
         fit.project_on_range(x),
         fit.project_on_range(fit.pseudo_inverse(0)),
@@ -286,7 +286,7 @@ def test_the_noise_and_the_weight_of_the_data_decrease_together(factor, recorded
     options = PLAIN | SCHEDULE | {"sigma_factor": factor}
     iterates = solve("FiRe-HQS", batch, **options)
     assert told_levels(given) == pytest.approx([factor * level for level in LEVELS])
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     # The data term precedes the next D, and goes with its noise.
     for ours, degraded, level in zip(iterates, given, [*LEVELS[1:], LEVELS[-1]]):
         weight = PLAIN["lambda_"] * (level / 0.05) ** 2
@@ -306,7 +306,7 @@ def test_the_output_of_the_prior_is_where_the_data_term_is_taken(network):
     network("sr2", circular_mean)
     data = solve("FiRe-HQS", batch, **PLAIN, n_iter=5)
     prior = solve("FiRe-HQS", batch, **PLAIN, n_iter=5, output="prior")
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     for x, u in zip(data, prior):
         torch.testing.assert_close(fit.prox(u, PLAIN["lambda_"]), x)
 
@@ -325,7 +325,7 @@ def test_the_weight_of_the_data_is_relative_to_their_noise(level, network):
     batch = make_batch("gaussian_deblurring", noise_level=level)
     network("sr2", circular_mean)
     (x,) = solve("FiRe-HQS", batch, **PLAIN | {"n_iter": 1})
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     u = circular_mean(Degraded(fit.initial_guess(), None), None)
     expected = fit.prox(u, PLAIN["lambda_"] * (0.01 / level) ** 2)
     torch.testing.assert_close(x, expected, rtol=0, atol=1e-5)
@@ -367,7 +367,7 @@ def test_each_prior_adds_its_weighted_residual(network):
     iterates = solve(
         "FiRe-HQS", batch, priors="deblur+sr2", **PLAIN | {"gamma": [0.3, 0.6]}
     )
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     x = fit.initial_guess()
     for ours in iterates[:5]:
         mean = circular_mean(Degraded(x, None), None)
@@ -443,7 +443,7 @@ def test_the_second_half_is_its_running_mean_which_is_fed_back(n_iter, network):
     network("sr2", circular_mean)
     options = PLAIN | {"gamma": 0.7, "average": True}
     iterates = solve("FiRe-HQS", batch, n_iter=n_iter, **options)
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     assert_same(iterates, authors_averaging(fit, 0.7, PLAIN["lambda_"], n_iter))
 
 
@@ -655,7 +655,7 @@ def test_snore_without_noise_nor_prior_descends_the_data_term(problem, identity)
     sigmas = {"sigma_start": 1e-9, "sigma_end": 1e-9}
     options = {"denoiser": "identity", "reg": 0.5, "step": 0.7, "n_iter": 5}
     iterates = solve("SNORE", batch, **options, **sigmas)
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     assert_same(iterates, gradient_descent(fit, 0.7, 5))
 
 
@@ -694,7 +694,7 @@ def test_sharp_with_a_perfect_network_descends_the_data_term(prior, network, spi
     network(prior, lambda degraded, size: truth[-1])
     options = {"reg": 0.5, "step": 0.7, "noise": 0.03, "n_iter": 5}
     iterates = solve("SHARP", batch, prior=prior, **options)
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     assert_same(iterates, gradient_descent(fit, 0.7, 5))
 
 
@@ -769,7 +769,7 @@ def test_drp_improves_photographs_to_its_last_iteration(problem, gain):
     physics = make_physics(problem, tuple(x.shape[1:]), generator, len(x))
     batch = Batch(y=physics(x), physics=physics)
     means = [psnr(x_k, x).mean() for x_k in solve("DRP", batch)]
-    start = psnr(data_fit(physics, batch.y).initial_guess(), x).mean()
+    start = psnr(data_term(physics, batch.y).initial_guess(), x).mean()
     assert means[-1] > start + gain
     assert means[-1] > max(means) - 0.1
 
@@ -782,7 +782,7 @@ def test_restoration_pnp_never_degrades_what_its_network_sees(problem, recorded,
     options = {"lambda_": 30.0, "noise": 0.04, "n_iter": 4}
     iterates = solve("Restoration-PnP", batch, prior="deblur", **options)
     assert not degraded_images
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     x = fit.initial_guess()
     for ours, degraded in zip(iterates, given, strict=True):
         assert torch.equal(degraded.y, x)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import BENCHMARK
 
-from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.scoring.metrics import psnr
 
 SMALL = {"n_atoms": 8, "atom_size": 6, "low": 4}
@@ -40,7 +40,7 @@ def test_cdl_fits_the_measurements_better_and_better(
     init, nonnegative, data, get_iterates
 ):
     (batch,) = data()["test"]
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     options = {"init": init, "nonnegative": nonnegative, "n_steps": 20, "reg": 0.5}
     iterates = get_iterates("CDL", batch, **SMALL, **options)
     first, last = fit.value(iterates[0]), fit.value(iterates[-1])
@@ -49,7 +49,7 @@ def test_cdl_fits_the_measurements_better_and_better(
 
 def test_cdl_fills_holes_better_than_the_mean_around_them(data, get_iterates):
     (batch,) = data()["test"]
-    guess = data_fit(batch.physics, batch.y).initial_guess()
+    guess = data_term(batch.physics, batch.y).initial_guess()
     *_, ours = get_iterates("CDL", batch, **SMALL, n_steps=30)
     assert (psnr(ours, batch.x) > psnr(guess, batch.x) + 0.5).all()
 
@@ -86,7 +86,7 @@ def test_supervised_atoms_are_learned_once_and_restore_images(data, get_iterates
     options = {**SMALL, "n_steps": 20, "n_iter": 50}
     iterates = get_iterates("CDL supervised", batch, training["train"], **options)
     again = get_iterates("CDL supervised", batch, training["train"], **options)
-    guess = data_fit(batch.physics, batch.y).initial_guess()
+    guess = data_term(batch.physics, batch.y).initial_guess()
     assert len(iterates) == 5
     assert (psnr(iterates[-1], batch.x) > psnr(guess, batch.x)).all()
     assert torch.equal(iterates[-1], again[-1])
@@ -114,7 +114,7 @@ def test_dip_fits_the_measurements_and_repeats_itself(data, get_iterates):
     options = {"n_iter": 60, "channels": 16, "layers": 4}
     iterates = get_iterates("DIP", batch, **options)
     again = get_iterates("DIP", batch, **options)
-    fit = data_fit(batch.physics, batch.y)
+    fit = data_term(batch.physics, batch.y)
     assert (fit.value(iterates[-1]) < 0.1 * fit.value(iterates[0])).all()
     assert torch.equal(iterates[-1], again[-1])
     assert not iterates[-1].requires_grad

@@ -8,7 +8,7 @@ import torch
 from conftest import BENCHMARK
 
 from benchmark_utils.data.batches import Batch
-from benchmark_utils.physics.data_term import data_fit
+from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.problems import PROBLEMS, make_physics
 from benchmark_utils.priors import restoration
 from benchmark_utils.scoring import metrics
@@ -213,7 +213,7 @@ def test_a_curve_of_many_points_is_not_cut(run, solver_file):
 
 
 LEARNED = """
-def fit(self, train):
+def learn(self, train):
     assert all(batch.x is not None for batch in train)
     assert all(batch.x is None for batch in self.batches)
     self.mean = torch.cat([batch.x for batch in train]).mean(0)
@@ -321,7 +321,7 @@ def test_simulated_measurements_repeat_no_other_draw_of_a_solver(run, solver_fil
 
 
 SIMULATES_IN_FIT = """
-def fit(self, train):
+def learn(self, train):
     self.simulated = [batch.physics(batch.x) for batch in [*train, *train]]
 def iterate(self, y, physics):
     first, *_ = self.simulated
@@ -450,7 +450,7 @@ def test_admm_keeps_the_gap_between_the_data_and_the_prior(
         restoration.DENOISERS, "half", lambda device: lambda x, sigma: 0.5 * x
     )
     options = {"denoiser": "half", "sigma": 0.02, "reg": 0.5, "n_iter": 4}
-    z = data_fit(batch.physics, batch.y).initial_guess()
+    z = data_term(batch.physics, batch.y).initial_guess()
     u = torch.zeros_like(z)
     for ours in get_iterates("PnP-ADMM", batch, **options):
         x = prox(batch, z - u, 0.02**2 / (0.5 * 0.01**2))
