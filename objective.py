@@ -146,7 +146,7 @@ class Objective(ShortName, BaseObjective):
         self.patch_shape = patch_shape
         self.train, self.test, self.dictionary = train, test, dictionary
         self.dataset, self.problem = dataset, problem
-        self.data_terms = [data_term(batch.physics, batch.y) for batch in test]
+        self._references = {}
 
     def get_objective(self):
         device = self.device
@@ -204,9 +204,10 @@ class Objective(ShortName, BaseObjective):
         an image has NaN or infinite values, or a PSNR below DIVERGED; the PSNR is NaN
         then, and the costly metrics are left out.
         """
-        triples = list(
-            zip(self.data_terms, x_hat, (b.x for b in self.test), strict=True)
-        )
+        references = self._references_on(*{x.device for x in x_hat[:1]})
+        triples = [
+            (f, ours, truth) for ours, (f, truth) in zip(x_hat, references, strict=True)
+        ]
         for _, ours, truth in triples:
             if ours.shape != truth.shape:
                 raise ValueError(
@@ -232,6 +233,16 @@ class Objective(ShortName, BaseObjective):
         if is_last and not diverged:
             scores |= self._costly_scores(triples) | self._anomaly_scores(triples)
         return {name: float(value) for name, value in scores.items()}
+
+    def _references_on(self, device=torch.device("cpu")):
+        """(data term, x) of each test batch, moved once to where results are."""
+        if device not in self._references:
+            on_cpu = device.type == "cpu"
+            batches = self.test if on_cpu else [b.to(device) for b in self.test]
+            self._references[device] = [
+                (data_term(batch.physics, batch.y), batch.x) for batch in batches
+            ]
+        return self._references[device]
 
     @staticmethod
     def _psnr(ours, x):
@@ -267,7 +278,8 @@ class Objective(ShortName, BaseObjective):
     def _anomaly_scores(self, triples):
         """Distance (dB) of the results and of the truth to restoration priors."""
         scores = {}
-        for task, prior in self._anomaly_priors(self.test).items():
+        device = triples[0][1].device
+        for task, prior in self._anomaly_priors(self.test, device).items():
             for suffix, index in (("", 1), ("_truth", 2)):
                 distances = [
                     metrics.anomaly(prior, triple[index]) for triple in triples
@@ -275,7 +287,7 @@ class Objective(ShortName, BaseObjective):
                 scores[f"anomaly_{task}{suffix}"] = torch.cat(distances).mean()
         return scores
 
-    def _anomaly_priors(self, test):
+    def _anomaly_priors(self, test, device="cpu"):
         """{task: prior} of ``anomaly``, for the images of the batches ``test``.
 
         Raises
@@ -291,7 +303,9 @@ class Objective(ShortName, BaseObjective):
         shapes = {tuple(batch.x.shape[1:]) for batch in test}
         if tasks and any(len(shape) != 3 for shape in shapes):
             raise ValueError("it is for images, and these signals are vectors.")
-        return {task: load_restoration(task, shapes=shapes) for task in tasks}
+        return {
+            task: load_restoration(task, device=device, shapes=shapes) for task in tasks
+        }
 
     @staticmethod
     def _costly_scores(triples):

@@ -163,6 +163,8 @@ class MaskDataTerm(DiagonalDataTerm):
 
     def initial_guess(self):
         """y, its holes filled with a Gaussian mean of the pixels around."""
+        if self.mask.numel() == 1:  # Denoising.
+            return self.y.clone()
         return fill_holes(self.y, self.mask)
 
 
