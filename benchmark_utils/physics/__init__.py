@@ -4,13 +4,12 @@ from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.degradations import (
     DEGRADATIONS,
     BrushMask,
-    Degraded,
     Downscaling,
     Identity,
     Measurement,
     OneOf,
-    adjoint,
 )
+from benchmark_utils.physics.degraded import Degraded, adjoint
 from benchmark_utils.physics.noise import data_weight, noise_level
 from benchmark_utils.physics.problems import PROBLEMS, default_strength
 

@@ -7,128 +7,23 @@ ranges ``(low, high)`` are parameters; equal ends fix the value.
 """
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
 
 import deepinv as dinv
 import numpy as np
-import scipy.fft
 import torch
-from deepinv.physics.generator import MotionBlurGenerator
 from PIL import Image
 from torch.nn import functional as F
 
+from benchmark_utils.physics.blurs import GaussianBlur, MotionBlur
+from benchmark_utils.physics.degraded import (
+    Degradation,
+    Degraded,
+    add_noise,
+    uniform,
+)
 from benchmark_utils.physics.noise import noise_level
-
-
-@dataclass(frozen=True)
-class Degraded:
-    """What a degradation makes of images x (B, C, H, W) with values in [0, 1].
-
-    Attributes
-    ----------
-    y : tensor (B, C, H / factor, W / factor)
-        The degraded images.
-    sigma : tensor (B,)
-        Standard deviation of the noise in each.
-    mask : tensor (B, 1, H, W) or None
-        1 where a pixel was kept, 0 in the holes (where y is 0).
-    factor : int
-        Downscaling factor.
-    operator : callable or None
-        The linear map that took x to y, but for the noise; None if there is none.
-    adjoint : callable or None
-        Its adjoint where it is a blur or the acquisition itself, for the networks that
-        start from A^T y.
-    """
-
-    y: torch.Tensor
-    sigma: torch.Tensor
-    mask: torch.Tensor | None = None
-    factor: int = 1
-    operator: Callable | None = None
-    adjoint: Callable | None = None
-
-
-def uniform(interval, n, generator):
-    """``n`` draws, uniform in ``interval``, on the generator's device: (n,)."""
-    low, high = interval
-    return low + (high - low) * torch.rand(
-        n, generator=generator, device=generator.device
-    )
-
-
-def add_noise(x, interval, generator):
-    """x + sigma n, with sigma uniform in ``interval``, one per image."""
-    sigma = uniform(interval, len(x), generator)
-    noise = torch.randn(x.shape, generator=generator, device=x.device)
-    return x + sigma.view(-1, 1, 1, 1) * noise, sigma
-
-
-@dataclass(frozen=True)
-class MirroredBlur:
-    """Convolution of each image with its own kernel (B, 1, k, k), k odd.
-
-    Images are mirrored at their borders: the result has their size.
-    """
-
-    kernels: torch.Tensor
-
-    def __call__(self, x):
-        height, width = x.shape[-2:]
-        margin = self.kernels.shape[-1] // 2
-        padded = F.pad(x, 4 * (margin,), mode="reflect")
-        # Circular convolution is exact where the kernel does not wrap around.
-        sizes = [scipy.fft.next_fast_len(n, real=True) for n in padded.shape[-2:]]
-        transfer = torch.fft.rfft2(self.kernels, s=sizes)
-        filtered = torch.fft.irfft2(
-            torch.fft.rfft2(padded, s=sizes) * transfer, s=sizes
-        )
-        end = 2 * margin
-        return filtered[..., end : end + height, end : end + width]
-
-    def flipped(self):
-        """The blur of the flipped kernels: the adjoint, away from the borders."""
-        return MirroredBlur(self.kernels.flip((-2, -1)))
-
-
-def blurred(x, blur, noise, generator):
-    """What ``blur`` and noise of level uniform in ``noise`` make of x."""
-    y, sigma = add_noise(blur(x), noise, generator)
-    return Degraded(y, sigma, operator=blur, adjoint=blur.flipped())
-
-
-def adjoint(operator, x, y):
-    """A^T y for any linear ``operator`` A, exactly, by automatic differentiation.
-
-    ``x`` is any input of A, for its shape. Not in inference mode.
-    """
-    with torch.enable_grad():
-        _, pullback = torch.func.vjp(operator, x)
-        return pullback(y)[0]
-
-
-@dataclass(frozen=True)
-class Degradation:
-    """The base class: a callable (x, generator) -> Degraded.
-
-    ``mild_end`` says which end of a range degrades least: {attribute: 0 or 1}, and
-    ``smallest_side`` how many pixels an image has in each direction, at least.
-    """
-
-    mild_end: ClassVar[dict] = {}
-    smallest_side = 1
-
-    def weakened(self, strength):
-        """The same with the mildest share ``strength`` (0 to 1) of each range."""
-        ranges = {}
-        for name, mild in self.mild_end.items():
-            ends = list(getattr(self, name))
-            ends[1 - mild] = ends[mild] + strength * (ends[1 - mild] - ends[mild])
-            ranges[name] = tuple(ends)
-        return replace(self, **ranges)
 
 
 @dataclass(frozen=True)
@@ -149,59 +44,6 @@ class Noise(Degradation):
 
     def __call__(self, x, generator):
         return Degraded(*add_noise(x, self.noise, generator), operator=torch.clone)
-
-
-@dataclass(frozen=True)
-class GaussianBlur(Degradation):
-    """Isotropic Gaussian blur, its standard deviation uniform in ``width`` (pixels)."""
-
-    width: tuple = (0.2, 3.5)
-    noise: tuple = (0.0, 0.1)
-    mild_end = {"width": 0}
-    smallest_side = 2
-
-    def __call__(self, x, generator):
-        width = uniform(self.width, len(x), generator).view(-1, 1, 1, 1)
-        radius = max(1, min(int(3 * self.width[1] + 0.5), min(x.shape[-2:]) - 1))
-        t = torch.arange(-radius, radius + 1.0, device=x.device)
-        profile = torch.exp(-0.5 * (t / width.clamp(min=1e-2)) ** 2)
-        profile = profile / profile.sum(-1, keepdim=True)
-        blur = MirroredBlur(profile.mT * profile)
-        return blurred(x, blur, self.noise, generator)
-
-
-@dataclass(frozen=True)
-class MotionBlur(Degradation):
-    """Random camera shake: the trajectories of deepinv's ``MotionBlurGenerator``.
-
-    ``length`` is the correlation length of the trajectory (its parameter l), and
-    ``spread`` its amplitude (its parameter sigma), in half-widths of the kernel, which
-    has ``size`` x ``size`` pixels.
-    """
-
-    length: tuple = (0.2, 0.8)
-    spread: tuple = (0.1, 0.8)
-    size: int = 31
-    noise: tuple = (0.0, 0.1)
-    mild_end = {"spread": 0}
-
-    @property
-    def smallest_side(self):
-        # An image is mirrored over half a kernel, and must be larger than that.
-        return self.size // 2 + 1
-
-    def __call__(self, x, generator):
-        draw = MotionBlurGenerator(
-            (self.size, self.size), rng=generator, device=x.device
-        )
-        lengths = uniform(self.length, len(x), generator).tolist()
-        spreads = uniform(self.spread, len(x), generator).tolist()
-        kernels = [
-            draw.step(1, sigma=spread, l=length)["filter"]
-            for length, spread in zip(lengths, spreads)
-        ]
-        blur = MirroredBlur(torch.cat([k / k.sum().clamp(min=1e-6) for k in kernels]))
-        return blurred(x, blur, self.noise, generator)
 
 
 @dataclass(frozen=True)

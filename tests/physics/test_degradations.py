@@ -15,23 +15,21 @@ from PIL import Image
 from torch.nn import functional as F
 
 from benchmark_utils.data.images import center_crop, load_images
-from benchmark_utils.physics import degradations
+from benchmark_utils.physics import blurs
+from benchmark_utils.physics.blurs import GaussianBlur, MirroredBlur, MotionBlur
 from benchmark_utils.physics.degradations import (
     DEGRADATIONS,
     BrushMask,
     Downscaling,
-    GaussianBlur,
     Identity,
     Jpeg,
     Measurement,
-    MirroredBlur,
-    MotionBlur,
     Noise,
     OneOf,
     RandomMask,
-    adjoint,
     downscaling_matrix,
 )
+from benchmark_utils.physics.degraded import adjoint
 from benchmark_utils.physics.holes import RADIUS, fill_holes
 from benchmark_utils.physics.problems import PROBLEMS, make_physics
 
@@ -175,20 +173,51 @@ def test_equal_ends_fix_the_width_of_the_blur(width):
 def test_motion_kernels_are_averages_and_follow_their_ranges(monkeypatch):
     asked = []
 
-    class Recorded(degradations.MotionBlurGenerator):
-        def step(self, n, sigma, l):  # noqa: E741
+    class Recorded(blurs.MotionBlurGenerator):
+        def f_matern(self, n, sigma, l):  # noqa: E741
             asked.append((sigma, l))
-            return super().step(n, sigma=sigma, l=l)
+            return super().f_matern(n, sigma, l)
 
-    monkeypatch.setattr(degradations, "MotionBlurGenerator", Recorded)
+    monkeypatch.setattr(blurs, "MotionBlurGenerator", Recorded)
     motion = MotionBlur(length=(0.3, 0.4), spread=(0.5, 0.7), size=21, noise=(0, 0))
     kernels = draw(motion, random((12, 3, 24, 24))).operator.kernels
     assert kernels.shape == (12, 1, 21, 21) and kernels.min() >= 0
     assert kernels.sum((1, 2, 3)).tolist() == pytest.approx([1.0] * 12, abs=1e-4)
-    spreads, lengths = zip(*asked)
-    assert len(set(spreads)) == len(set(lengths)) == 12
-    assert min(spreads) >= 0.5 and max(spreads) <= 0.7
-    assert min(lengths) >= 0.3 and max(lengths) <= 0.4
+    assert len(asked) == 2  # Rows and columns, of all the images at once.
+    for spreads, lengths in asked:
+        assert spreads.unique().numel() == lengths.unique().numel() == 12
+        assert spreads.min() >= 0.5 and spreads.max() <= 0.7
+        assert lengths.min() >= 0.3 and lengths.max() <= 0.4
+    assert torch.equal(asked[0][0], asked[1][0])
+
+
+@pytest.mark.parametrize(("spread", "length"), [(0.1, 0.3), (0.4, 0.8), (1.5, 0.2)])
+def test_the_motion_kernel_of_one_image_is_deepinv_s(spread, length):
+    size = 15
+    motion = MotionBlur(length=(length, length), spread=(spread, spread), size=size)
+    kernel = motion.draw_kernels(1, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    torch.rand(2, generator=generator)  # The length and the spread.
+    theirs = dinv.physics.generator.MotionBlurGenerator((size, size), rng=generator)
+    expected = theirs.step(1, sigma=spread, l=length)["filter"]
+    # Rounding may take one or two of the 159 steps to the pixel beside.
+    assert (kernel - expected).abs().sum() < 5 / 159
+
+
+def test_motion_kernels_drawn_together_differ_as_those_drawn_alone():
+    motion = MotionBlur(spread=(0.3, 0.3), length=(0.4, 0.4))
+    generator = torch.Generator().manual_seed(0)
+    alone = torch.cat([motion.draw_kernels(1, generator) for _ in range(200)])
+    together = motion.draw_kernels(200, generator)
+
+    def summary(kernels):
+        t = torch.linspace(-1, 1, 31)
+        rows, columns = kernels.sum((1, 3)), kernels.sum((1, 2))
+        variances = torch.stack([(p * t**2).sum(1) for p in (rows, columns)])
+        return torch.stack([variances.mean(), kernels.square().sum((1, 2, 3)).mean()])
+
+    torch.testing.assert_close(summary(together), summary(alone), rtol=0.15, atol=0)
+    assert together.flatten(1).unique(dim=0).shape[0] == 200
 
 
 def test_a_larger_spread_shakes_more():

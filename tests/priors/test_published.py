@@ -12,12 +12,12 @@ from benchopt.benchmark import Benchmark
 
 from benchmark_utils.common.checksums import sha256
 from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.physics.blurs import MirroredBlur
 from benchmark_utils.physics.degradations import (
     DEGRADATIONS,
     BrushMask,
     Degraded,
     Measurement,
-    MirroredBlur,
 )
 from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors import published, restoration

@@ -9,9 +9,17 @@ from hypothesis import strategies as st
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.problems import make_physics
-from benchmark_utils.priors.wavelets import AXES, pad_to_multiple, soft_threshold
+from benchmark_utils.priors.wavelets import (
+    analysis,
+    pad_to_multiple,
+    soft_threshold,
+    synthesis,
+)
 
+AXES = (-2, -1)
 WAVELETS = ["haar", "db8", "sym4"]
+# Of filters of 2, 4, 16, 8, 6 and 62 samples.
+GOLDEN = ["haar", "db2", "db8", "sym4", "coif1", "dmey"]
 
 
 def random(shape, seed=0, dtype=torch.float64):
@@ -29,6 +37,55 @@ def details(x, wavelet, levels):
 
 def l1_norm(x, wavelet, levels):
     return float(details(x, wavelet, levels).abs().sum())
+
+
+def interleaved(coarse, *details):
+    """What PyWavelets returns, in the layout of ``analysis``."""
+    c = torch.from_numpy(coarse)
+    for level in details:
+        horizontal, vertical, diagonal = map(torch.from_numpy, level)
+        finer = c.new_empty(*c.shape[:-2], 2 * c.shape[-2], 2 * c.shape[-1])
+        finer[..., ::2, ::2], finer[..., 1::2, ::2] = c, horizontal
+        finer[..., ::2, 1::2], finer[..., 1::2, 1::2] = vertical, diagonal
+        c = finer
+    return c
+
+
+# PyWavelets warns of few samples for the filter, which is what we test.
+@pytest.mark.filterwarnings("ignore:Level value")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("shape", "levels"),
+    [
+        ((2, 3, 32, 48), 4),
+        ((1, 16, 16), 4),
+        ((2, 2), 1),
+        ((4, 8), 2),
+        ((64, 96), 1),
+        ((1, 1, 34, 256), 1),
+        ((104, 72), 3),
+    ],
+)
+@pytest.mark.parametrize("wavelet", GOLDEN)
+def test_the_coefficients_are_those_of_pywavelets(wavelet, shape, levels, dtype):
+    x = random(shape, dtype=dtype)
+    options = {"mode": "periodization", "axes": AXES}
+    expected = pywt.wavedec2(x.numpy(), wavelet, level=levels, **options)
+    c = analysis(x, wavelet, levels)
+    torch.testing.assert_close(c, interleaved(*expected), rtol=0, atol=1e-5)
+    back = synthesis(c, wavelet, levels)
+    theirs = torch.from_numpy(pywt.waverec2(expected, wavelet, **options))
+    torch.testing.assert_close(back, theirs, rtol=0, atol=1e-5)
+    if wavelet != "dmey":  # A finite filter that is orthonormal to 0.002 only.
+        torch.testing.assert_close(back, x, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("wavelet", WAVELETS)
+def test_the_synthesis_changes_no_coefficient(wavelet):
+    c = random((1, 1, 16, 16))
+    before = c.clone()
+    synthesis(c, wavelet, 2)
+    assert torch.equal(c, before)
 
 
 @pytest.mark.parametrize("wavelet", WAVELETS)

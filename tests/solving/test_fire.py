@@ -21,8 +21,8 @@ from benchmark_utils.physics.degradations import (
     GaussianBlur,
     Identity,
     Noise,
-    adjoint,
 )
+from benchmark_utils.physics.degraded import adjoint
 from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors import restoration
 from benchmark_utils.priors.restoration import RestorationModel
