@@ -20,36 +20,19 @@ unavailable str or None       why there is no data, in a sentence     shown, and
 =========== ================= ======================================= ==================
 
 A Batch (benchmark_utils/data/batches.py) holds signals of one shape seen through one
-operator: x is a tensor (B, C, H, W) of images in [0, 1], or (B, n) of vectors, and
-y = physics(x) was drawn once: every solver sees the same measurements. Solvers return
-``x_hat``, one tensor per test batch, of the shape of x.
+operator, whose physics has its noise model: y = physics(x) was drawn once, and every
+solver sees the same measurements. ``domain`` says what the signals are: images
+(B, C, H, W), complex images (B, 2, H, W), which are scored by their magnitude, or
+vectors (B, n). Solvers return ``x_hat``, one tensor per test batch, of the shape of x.
 """
 
 import torch
 from benchopt import BaseObjective
-from benchopt.parallel_backends import is_distributed_frontal
 
-from benchmark_utils.common import ShortName, Unavailable
+from benchmark_utils.common import NotApplicable, ShortName, Unavailable, device
 from benchmark_utils.common.fingerprint import fingerprint
-from benchmark_utils.dictionaries import (
-    kernel_norm,
-    learning_cost,
-    operator_of,
-    oracle_score,
-    recovery_score,
-)
 from benchmark_utils.physics import data_term
-from benchmark_utils.priors import load_restoration
-from benchmark_utils.scoring import atom_sheet, metrics, png
-
-# Pictures kept for the dashboard, from the first test images.
-N_PICTURES = 2
-
-# PSNR (dB) below which a solver diverged: errors ten times the range of the images.
-DIVERGED = -20.0
-
-# The cost that dictionaries are compared by: its weight, signals and iterations.
-LAM, N_SIGNALS, N_ITER = 0.1, 200, 200
+from benchmark_utils.scoring import pictures, scores
 
 
 class Objective(ShortName, BaseObjective):
@@ -86,52 +69,14 @@ class Objective(ShortName, BaseObjective):
         if unavailable is not None:
             return True, unavailable
         try:
-            self._check_device()
-        except ValueError as error:
+            device.check_device(self.device)
+        except NotApplicable as error:
             return True, str(error)
         try:
-            self._anomaly_priors(test)
-        except (Unavailable, ValueError) as error:
+            scores.check_anomaly(self.anomaly, test)
+        except (NotApplicable, Unavailable) as error:
             return True, f"anomaly={self.anomaly!r}: {error}"
         return False, None
-
-    def _check_device(self):
-        """Raise ``ValueError`` unless the solvers can run on ``device``.
-
-        On the login node of a cluster, what it has says nothing of the jobs, which
-        check for themselves; ``auto`` would be cached as the login node's.
-        """
-        if is_distributed_frontal():
-            if self.device != "auto":
-                return
-            raise ValueError(
-                "device=auto cannot be told from the login node of a cluster: add "
-                '-o "Inverse problems[device=cuda]", or device=cpu.'
-            )
-        if self.device == "auto":
-            return
-        try:
-            device = torch.device(str(self.device))
-        except RuntimeError:
-            device = None
-        if device is None or device.type not in ("cpu", "cuda"):
-            raise ValueError(
-                f"device must be auto, cpu, cuda or, with its quotes, 'cuda:1', not "
-                f"{self.device!r}."
-            )
-        if device.type == "cpu":
-            return
-        if not torch.cuda.is_available():
-            raise ValueError(
-                f"device={self.device} was asked for, but torch sees no CUDA device: "
-                "install the CUDA build of torch, or leave the device on auto."
-            )
-        n_devices = torch.cuda.device_count()
-        if device.index is not None and device.index >= n_devices:
-            raise ValueError(
-                f"device={self.device} was asked for, but the last CUDA device that "
-                f"torch sees is cuda:{n_devices - 1}."
-            )
 
     def set_data(
         self,
@@ -143,24 +88,19 @@ class Objective(ShortName, BaseObjective):
         patch_shape=None,
         unavailable=None,
     ):
-        self.patch_shape = patch_shape
-        self.train, self.test, self.dictionary = train, test, dictionary
-        self.dataset, self.problem = dataset, problem
+        self.seen = {
+            "train": train,
+            "test": [batch.without_truth() for batch in test],
+            "dataset": dataset,
+            "problem": problem,
+            "dictionary": dictionary,
+            "patch_shape": patch_shape,
+        }
+        self.test, self.dictionary = test, dictionary
         self._references = {}
 
     def get_objective(self):
-        device = self.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        return {
-            "train": self.train,
-            "test": [batch.without_truth() for batch in self.test],
-            "dataset": self.dataset,
-            "problem": self.problem,
-            "dictionary": self.dictionary,
-            "patch_shape": self.patch_shape,
-            "device": device,
-        }
+        return {**self.seen, "device": device.resolved(self.device)}
 
     def get_one_result(self):
         return {"x_hat": [torch.zeros_like(b.x) for b in self.test], "is_last": True}
@@ -179,11 +119,12 @@ class Objective(ShortName, BaseObjective):
         """Scores of the reconstructions, averaged over the test images.
 
         PSNR and data fit are computed for each iterate; the costly metrics (SSIM,
-        LPIPS, the error inside and outside of ker A) for the last one only.
+        LPIPS, the error inside and outside of ker A) for the last one only, and for no
+        solver that diverged.
 
         Parameters
         ----------
-        x_hat : list of tensors (B, C, H, W)
+        x_hat : list of tensors, the shapes of the signals
             One per test batch.
         is_last : bool
             Whether this is the solver's last iterate.
@@ -191,164 +132,39 @@ class Objective(ShortName, BaseObjective):
             Seconds spent in learning, apart from the time of the curve.
         n_network_calls : float
             Network evaluations per test image.
-        snapshots : dict or None
-            Iterates to show in the dashboard; not scored.
-        atoms : tensor (K, C, h, w) or None
-            Learned atoms to show in the dashboard; not scored.
+        snapshots, atoms : what ``save_final_results`` shows; not scored.
         dictionary : tensor (n, K) or None
             What a dictionary solver has learned.
 
         Returns
         -------
-        dict of float, with anomaly_* for the priors asked for. ``diverged`` is 1 where
-        an image has NaN or infinite values, or a PSNR below DIVERGED; the PSNR is NaN
-        then, and the costly metrics are left out.
+        dict of float
         """
-        references = self._references_on(*{x.device for x in x_hat[:1]})
-        triples = [
-            (f, ours, truth) for ours, (f, truth) in zip(x_hat, references, strict=True)
+        references = self._references_on(str(x_hat[0].device) if x_hat else "cpu")
+        comparisons = [
+            scores.Comparison(f, ours, batch.x, batch.domain)
+            for ours, (f, batch) in zip(x_hat, references, strict=True)
         ]
-        for _, ours, truth in triples:
-            if ours.shape != truth.shape:
-                raise ValueError(
-                    f"x_hat has a batch of shape {tuple(ours.shape)} where the images "
-                    f"have shape {tuple(truth.shape)}: a solver yields one "
-                    "reconstruction per image, of its size."
-                )
-        psnr = torch.cat([self._psnr(ours, x) for _, ours, x in triples])
-        fit_error = [metrics.data_fit_error(f, ours) for f, ours, _ in triples]
-        psnr = psnr.where(psnr > DIVERGED, torch.nan)
-        diverged = bool(psnr.isnan().any())
-        scores = {
-            "psnr": psnr.mean(),
-            "psnr_std": psnr.std(correction=0),
-            "psnr_min": psnr.min(),
-            "data_fit": torch.cat(fit_error).mean(),
-            "diverged": diverged,
-            "fit_time": fit_time,
-            "n_network_calls": n_network_calls,
-        }
+        found = scores.scores_of_iterate(comparisons)
+        found |= {"fit_time": fit_time, "n_network_calls": n_network_calls}
         if dictionary is not None:
-            scores |= self._dictionary_scores(dictionary)
-        if is_last and not diverged:
-            scores |= self._costly_scores(triples) | self._anomaly_scores(triples)
-        return {name: float(value) for name, value in scores.items()}
+            found |= scores.scores_of_dictionary(dictionary, self.dictionary, self.test)
+        if is_last and not found["diverged"]:
+            found |= scores.scores_of_result(comparisons)
+            found |= scores.anomaly_scores(self.anomaly, comparisons)
+        return {name: float(value) for name, value in found.items()}
 
-    def _references_on(self, device=torch.device("cpu")):
-        """(data term, x) of each test batch, moved once to where results are."""
+    def _references_on(self, device):
+        """(data term, batch) of each test batch, moved once to where results are."""
         if device not in self._references:
-            on_cpu = device.type == "cpu"
-            batches = self.test if on_cpu else [b.to(device) for b in self.test]
+            batches = self.test
+            if device != "cpu":
+                batches = [batch.to(device) for batch in self.test]
             self._references[device] = [
-                (data_term(batch.physics, batch.y), batch.x) for batch in batches
+                (data_term(batch.physics, batch.y), batch) for batch in batches
             ]
         return self._references[device]
 
-    @staticmethod
-    def _psnr(ours, x):
-        """One value per image; one for all the vectors of a batch, some being zero."""
-        if x.ndim != 4:
-            ours, x = ours[None], x[None]
-        return metrics.psnr(ours, x)
-
-    def _dictionary_scores(self, dictionary):
-        """How much of the true dictionary was found, and what its cost is.
-
-        recovery, where the true dictionary is known, is 1 at best; recovery_oracle is
-        sqrt(rank / n), what can be expected of a dictionary that lies in what the
-        operators see; kernel_norm is the mean norm of the atoms in the kernel of all
-        the operators together; cost is that of dictionary learning at lam = LAM, on
-        the first N_SIGNALS signals of each operator.
-        """
-        data = [(operator_of(batch.physics, batch.y), batch.y) for batch in self.test]
-        operators = [A for A, _ in data]
-        first = [
-            (A if A is None or A.dtype != torch.bool else A[:N_SIGNALS], y[:N_SIGNALS])
-            for A, y in data
-        ]
-        found = {}
-        if self.dictionary is not None:
-            found["recovery"] = recovery_score(self.dictionary, dictionary)
-        return found | {
-            "recovery_oracle": oracle_score(operators),
-            "kernel_norm": kernel_norm(dictionary, operators),
-            "cost": learning_cost(first, dictionary, LAM, N_ITER),
-        }
-
-    def _anomaly_scores(self, triples):
-        """Distance (dB) of the results and of the truth to restoration priors."""
-        scores = {}
-        device = triples[0][1].device
-        for task, prior in self._anomaly_priors(self.test, device).items():
-            for suffix, index in (("", 1), ("_truth", 2)):
-                distances = [
-                    metrics.anomaly(prior, triple[index]) for triple in triples
-                ]
-                scores[f"anomaly_{task}{suffix}"] = torch.cat(distances).mean()
-        return scores
-
-    def _anomaly_priors(self, test, device="cpu"):
-        """{task: prior} of ``anomaly``, for the images of the batches ``test``.
-
-        Raises
-        ------
-        ValueError
-            ``anomaly`` is not the names of priors, or they do not take these signals.
-        Unavailable
-            Their weights are not here.
-        """
-        if not isinstance(self.anomaly, str):
-            raise ValueError('it is names joined by "+", as in denoiser+sr2.')
-        tasks = [task for task in self.anomaly.split("+") if task]
-        shapes = {tuple(batch.x.shape[1:]) for batch in test}
-        if tasks and any(len(shape) != 3 for shape in shapes):
-            raise ValueError("it is for images, and these signals are vectors.")
-        return {
-            task: load_restoration(task, device=device, shapes=shapes) for task in tasks
-        }
-
-    @staticmethod
-    def _costly_scores(triples):
-        if triples[0][2].ndim != 4:
-            return {}
-        split = [metrics.range_and_kernel_psnr(*triple) for triple in triples]
-        psnr_range, psnr_kernel = (torch.cat(part).mean() for part in zip(*split))
-        ssim = torch.cat([metrics.ssim(ours, x) for _, ours, x in triples])
-        scores = {"ssim": ssim.mean(), "psnr_range": psnr_range}
-        if psnr_kernel.isfinite():
-            scores["psnr_kernel"] = psnr_kernel
-        takes_lpips = all(metrics.lpips_applies(x) for _, _, x in triples)
-        if takes_lpips and metrics.lpips_available():
-            lpips = [metrics.lpips(ours, x) for _, ours, x in triples]
-            scores["lpips"] = torch.cat(lpips).mean()
-        return scores
-
     def save_final_results(self, x_hat, snapshots=None, atoms=None, **result):
-        """PNG files (bytes) of the first test images, for the dashboard.
-
-        Returns
-        -------
-        dict: names (list of str), truth, measurement, reconstruction (lists of PNG),
-        snapshots, {iteration: list of PNG}, empty where the solver kept none, and
-        atoms (PNG), all of them on a sheet, where the solver has some. Signals that
-        are not images have their atoms alone, and None in place of an empty dict.
-        """
-        sheet = {} if atoms is None else {"atoms": png(atom_sheet(atoms))}
-        if self.test[0].x.ndim != 4:
-            return sheet or None
-
-        def first_pictures(batches):
-            images = [image for batch in batches for image in batch]
-            return [png(image) for image in images[:N_PICTURES]]
-
-        names = [name for batch in self.test for name in batch.names]
-        return {
-            "names": names[:N_PICTURES],
-            "truth": first_pictures(batch.x for batch in self.test),
-            "measurement": first_pictures(batch.y for batch in self.test),
-            "reconstruction": first_pictures(x_hat),
-            "snapshots": {
-                k: first_pictures(iterate) for k, iterate in (snapshots or {}).items()
-            },
-            **sheet,
-        }
+        """PNG files (bytes) of the first test images and of the atoms."""
+        return pictures.of_result(self.test, x_hat, snapshots, atoms)

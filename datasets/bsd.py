@@ -1,3 +1,4 @@
+from benchmark_utils.common import one_of, whole
 from benchmark_utils.data import ImageDataset, load_images
 
 # BSD20 and BSD68 are part of val; no network of this repository was trained on it.
@@ -14,17 +15,12 @@ class Dataset(ImageDataset):
     name = "bsd"
     parameters = {
         **ImageDataset.image_parameters,
-        "images": ["bsd20"],
+        "images": one_of(*TEST_SETS)("bsd20"),
         "img_size": [None],
-        "n_train": [200],
+        "n_train": whole(0).or_none()(200),
     }
 
     def load(self, split):
         if split == "train":
             return load_images("bsds500-train", self.n_train)
-        if self.images not in TEST_SETS:
-            raise ValueError(
-                f"Unknown image set {self.images!r}. The sets of bsd are: "
-                f"{', '.join(TEST_SETS)}."
-            )
         return load_images(self.images)

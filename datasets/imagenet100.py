@@ -1,3 +1,4 @@
+from benchmark_utils.common import COUNT, whole
 from benchmark_utils.data import ImageDataset, load_images
 
 
@@ -11,8 +12,8 @@ class Dataset(ImageDataset):
     parameters = {
         **ImageDataset.image_parameters,
         "img_size": [None],
-        "n_images": [None],
-        "n_train": [200],
+        "n_images": COUNT.or_none()(None),
+        "n_train": whole(0).or_none()(200),
     }
 
     def load(self, split):

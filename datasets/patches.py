@@ -6,12 +6,13 @@ from benchmark_utils.common import (
     COUNT,
     LEVEL,
     SHARE,
+    NotApplicable,
     ShortName,
     Unavailable,
     check_parameters,
     one_of,
 )
-from benchmark_utils.data import load_images, measure
+from benchmark_utils.data import VECTORS, load_images, measure
 from benchmark_utils.dictionaries import masks
 
 # images: (test set, training set and how many of its images)
@@ -20,15 +21,6 @@ SETS = {
     "bsd": (("bsd20", None), ("bsds500-train", 20)),
 }
 OPERATORS = ("masks", "identity")
-VALID = {
-    "images": one_of(SETS),
-    "operator": one_of(OPERATORS),
-    "patch_size": COUNT,
-    "missing": SHARE,
-    "n_signals": COUNT,
-    "n_train": COUNT,
-    "noise_level": LEVEL,
-}
 
 
 class Dataset(ShortName, BaseDataset):
@@ -44,13 +36,13 @@ class Dataset(ShortName, BaseDataset):
     name = "patches"
     always_shown = ("operator",)
     parameters = {
-        "images": ["natural"],
-        "operator": ["masks"],
-        "missing": [0.5],
-        "patch_size": [8],
-        "n_signals": [10000],
-        "n_train": [2000],
-        "noise_level": [0.01],
+        "images": one_of(*SETS)("natural"),
+        "operator": one_of(*OPERATORS)("masks"),
+        "missing": SHARE(0.5),
+        "patch_size": COUNT(8),
+        "n_signals": COUNT(10000),
+        "n_train": COUNT(2000),
+        "noise_level": LEVEL(0.01),
     }
     test_parameters = {
         "operator": list(OPERATORS),
@@ -64,11 +56,11 @@ class Dataset(ShortName, BaseDataset):
         seed = self.get_seed(use_dataset=True, use_repetition=True)
         generator = torch.Generator().manual_seed(seed)
         try:
-            check_parameters(self, VALID)
+            check_parameters(self)
             test_set, train_set = SETS[self.images]
             test = self._measure(test_set, self.n_signals, generator)
             train = self._measure(train_set, self.n_train, generator)
-        except (Unavailable, ValueError) as error:
+        except (NotApplicable, Unavailable) as error:
             return {**data, "train": [], "test": [], "unavailable": str(error)}
         shape = (1, self.patch_size, self.patch_size)
         return {**data, "train": [train], "test": [test], "patch_shape": shape}
@@ -82,14 +74,14 @@ class Dataset(ShortName, BaseDataset):
             physics = dinv.physics.Denoising()
         physics.noise_model = dinv.physics.GaussianNoise(sigma=self.noise_level)
         names = tuple(f"patch {i}" for i in range(n_signals))
-        return measure(x, physics, generator, names)
+        return measure(x, physics, generator, names, VECTORS)
 
     def _draw(self, images, n_signals, generator):
         """Patches of the images in turn: (n_signals, patch_size^2), of zero mean."""
         size = self.patch_size
         smallest = min(min(image.shape) for image in images)
         if size > smallest:
-            raise ValueError(
+            raise NotApplicable(
                 f"patch_size is {size}, and an image has a side of {smallest} pixels."
             )
         patches = []

@@ -1,3 +1,4 @@
+from benchmark_utils.common import whole
 from benchmark_utils.data import ImageDataset, load_images
 
 
@@ -8,7 +9,7 @@ class Dataset(ImageDataset):
     parameters = {
         **ImageDataset.image_parameters,
         "img_size": [None],
-        "n_train": [200],
+        "n_train": whole(0).or_none()(200),
     }
 
     def load(self, split):

@@ -11,10 +11,9 @@ class Dataset(ImageDataset):
     parameters = {
         **ImageDataset.image_parameters,
         "problem": ["denoising"],
-        "img_size": [32],
-        "n_images": [2],
+        "img_size": whole(SMALLEST_SIDE)(32),
+        "n_images": COUNT(2),
     }
-    valid = {"img_size": whole(SMALLEST_SIDE), "n_images": COUNT}
 
     def load(self, split):
         generator = torch.Generator().manual_seed(int(split == "test"))

@@ -7,11 +7,12 @@ from benchmark_utils.common import (
     DENSITY,
     LEVEL,
     SHARE,
+    NotApplicable,
     ShortName,
     check_parameters,
     one_of,
 )
-from benchmark_utils.data import measure
+from benchmark_utils.data import VECTORS, measure
 from benchmark_utils.dictionaries import (
     MatrixPhysics,
     masks,
@@ -20,20 +21,6 @@ from benchmark_utils.dictionaries import (
 )
 
 OPERATORS = ("sensing", "identity", "masks")
-
-
-VALID = {
-    "operator": one_of(OPERATORS),
-    "m": COUNT,
-    "n_operators": COUNT,
-    "missing": SHARE,
-    "n_signals": COUNT,
-    "n_train": COUNT,
-    "dim": COUNT,
-    "n_atoms": COUNT,
-    "density": DENSITY,
-    "noise_level": LEVEL,
-}
 
 
 class Dataset(ShortName, BaseDataset):
@@ -54,16 +41,16 @@ class Dataset(ShortName, BaseDataset):
     name = "synthetic_dictionary"
     always_shown = ("operator",)
     parameters = {
-        "operator": ["sensing"],
-        "m": [80],
-        "n_operators": [5],
-        "missing": [0.5],
-        "n_signals": [10000],
-        "n_train": [2000],
-        "dim": [100],
-        "n_atoms": [100],
-        "density": [0.1],
-        "noise_level": [0.0],
+        "operator": one_of(*OPERATORS)("sensing"),
+        "m": COUNT(80),
+        "n_operators": COUNT(5),
+        "missing": SHARE(0.5),
+        "n_signals": COUNT(10000),
+        "n_train": COUNT(2000),
+        "dim": COUNT(100),
+        "n_atoms": COUNT(100),
+        "density": DENSITY(0.1),
+        "noise_level": LEVEL(0.0),
     }
     test_parameters = {
         "operator": list(OPERATORS),
@@ -79,7 +66,7 @@ class Dataset(ShortName, BaseDataset):
         data = {"dataset": self.name, "problem": self.operator}
         try:
             self._check()
-        except ValueError as error:
+        except NotApplicable as error:
             nothing = {"train": [], "test": [], "dictionary": None}
             return {**data, **nothing, "unavailable": str(error)}
         seed = self.get_seed(use_dataset=True, use_repetition=True)
@@ -93,9 +80,9 @@ class Dataset(ShortName, BaseDataset):
         return {**data, "train": train, "test": test, "dictionary": dictionary}
 
     def _check(self):
-        check_parameters(self, VALID)
+        check_parameters(self)
         if self.operator == "sensing" and self.n_signals < self.n_operators:
-            raise ValueError(
+            raise NotApplicable(
                 f"{self.n_signals} signals are too few for {self.n_operators} "
                 "operators: each one needs at least a signal."
             )
@@ -109,7 +96,7 @@ class Dataset(ShortName, BaseDataset):
         physics = self._make_physics(n_signals, generator)
         physics.noise_model = dinv.physics.GaussianNoise(sigma=self.noise_level)
         names = tuple(f"signal {i}" for i in range(n_signals))
-        return measure(x, physics, generator, names)
+        return measure(x, physics, generator, names, VECTORS)
 
     def _make_physics(self, n_signals, generator):
         if self.operator == "identity":

@@ -1,6 +1,6 @@
 import torch
 
-from benchmark_utils.common import COUNT, LEVEL
+from benchmark_utils.common import COUNT, LEVEL, one_of
 from benchmark_utils.dictionaries import (
     ConvolutionalDictionary,
     check_atom_size,
@@ -10,7 +10,7 @@ from benchmark_utils.dictionaries import (
     patch_atoms,
     random_atoms,
 )
-from benchmark_utils.physics import data_term, noise_level
+from benchmark_utils.physics import data_term
 from benchmark_utils.solving import IterativeSolver, Range
 
 # Learning rates that suit the atoms to start from.
@@ -35,31 +35,28 @@ class Solver(IterativeSolver):
     name = "CDL"
     parameters = {
         "reg": ["tuned"],
-        "n_atoms": [32],
-        "atom_size": [12],
-        "low": [12],
-        "n_steps": [40],
-        "n_coding": [100],
-        "init": ["patches"],
+        "n_atoms": COUNT(32),
+        "atom_size": COUNT(12),
+        "low": LEVEL(12),
+        "n_steps": COUNT(40),
+        "n_coding": COUNT(100),
+        "init": one_of(*RATES)("patches"),
         "nonnegative": [False],
     }
-    valid = {"atom_size": COUNT, "low": LEVEL}
     search_space = {"reg": Range(0.05, 10.0, default=1.0)}
 
-    def setup(self):
-        if self.init not in RATES:
-            raise ValueError(f"init must be patches or random, not {self.init!r}.")
-        for batch in self.batches:
+    def check(self):
+        for batch in self.test:
             n_patches = self.n_atoms if self.init == "patches" else 0
             size = self.atom_size, self.atom_size
-            check_atom_size(batch.image_shape, size, n_patches)
+            check_atom_size(batch.signal_shape, size, n_patches)
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
         guess = f.initial_guess()
         x_low = low_frequencies(guess, self.low)
-        f = data_term(physics, y - f.A(x_low))
-        lam = self.reg * noise_level(physics)
+        f = f.without(x_low)
+        lam = self.reg * f.noise_level
         learning = learn_convolutional(
             [f],
             self.first_atoms(guess - x_low),

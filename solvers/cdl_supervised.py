@@ -11,7 +11,7 @@ from benchmark_utils.dictionaries import (
     low_frequencies,
     patch_atoms,
 )
-from benchmark_utils.physics import data_term, noise_level
+from benchmark_utils.physics import data_term
 from benchmark_utils.solving import IterativeSolver, Range
 
 
@@ -30,19 +30,18 @@ class Solver(IterativeSolver):
     name = "CDL supervised"
     parameters = {
         "reg": ["tuned"],
-        "n_atoms": [64],
-        "atom_size": [10],
-        "low": [12],
-        "n_steps": [150],
-        "n_iter": [200],
+        "n_atoms": COUNT(64),
+        "atom_size": COUNT(10),
+        "low": LEVEL(12),
+        "n_steps": COUNT(150),
+        "n_iter": COUNT(200),
     }
-    valid = {"atom_size": COUNT, "low": LEVEL}
     search_space = {"reg": Range(0.02, 10.0, default=0.3)}
     LEARNING_LAM = 0.1
 
-    def setup(self):
-        for batch in self.batches:
-            check_atom_size(batch.image_shape, (self.atom_size, self.atom_size))
+    def check(self):
+        for batch in self.test:
+            check_atom_size(batch.signal_shape, (self.atom_size, self.atom_size))
 
     def learn(self, train):
         photographs = (x for batch in train for x in batch.x.split(1))
@@ -61,7 +60,7 @@ class Solver(IterativeSolver):
     def iterate(self, y, physics):
         f = data_term(physics, y)
         x_low = low_frequencies(f.initial_guess(), self.low)
-        lam = self.reg * noise_level(physics)
-        f = data_term(physics, y - f.A(x_low))
+        lam = self.reg * f.noise_level
+        f = f.without(x_low)
         for x in coded_images(f, self.atoms, lam, n_iter=self.n_iter):
             yield x_low + x

@@ -1,5 +1,6 @@
 import deepinv as dinv
 
+from benchmark_utils.common import NotApplicable
 from benchmark_utils.physics import noise_level
 from benchmark_utils.solving import IterativeSolver
 
@@ -10,10 +11,13 @@ class Solver(IterativeSolver):
     name = "Denoiser"
     parameters = {"denoiser": ["compact"]}
 
+    def check(self):
+        if not isinstance(self.test[0].physics, dinv.physics.Denoising):
+            raise NotApplicable("A denoiser alone solves the denoising problem only.")
+        self.check_denoiser(self.denoiser)
+
     def setup(self):
-        if not isinstance(self.batches[0].physics, dinv.physics.Denoising):
-            raise ValueError("A denoiser alone solves the denoising problem only.")
         self.denoise = self.load_denoiser(self.denoiser)
 
     def iterate(self, y, physics):
-        yield self.denoise(y, noise_level(physics))
+        yield self.denoise(y, noise_level(physics, y))

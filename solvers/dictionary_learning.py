@@ -1,5 +1,12 @@
+from benchmark_utils.common import COUNT, POSITIVE, one_of
 from benchmark_utils.dictionaries import learn_adam, learn_line_search, learn_unrolled
 from benchmark_utils.solving import DictionarySolver
+
+ALGORITHMS = {
+    "adam": learn_adam,
+    "line_search": learn_line_search,
+    "unrolled": learn_unrolled,
+}
 
 
 class Solver(DictionarySolver):
@@ -18,29 +25,16 @@ class Solver(DictionarySolver):
 
     name = "Dictionary learning"
     parameters = {
-        "algorithm": ["adam"],
-        "lam": [0.1],
-        "n_steps": [None],
-        "n_atoms": [None],
+        "algorithm": one_of(*ALGORITHMS)("adam"),
+        "lam": POSITIVE(0.1),
+        "n_steps": COUNT.or_none()(None),
+        "n_atoms": COUNT.or_none()(None),
     }
     requires_grad = True
-
-    def setup(self):
-        algorithms = {
-            "adam": learn_adam,
-            "line_search": learn_line_search,
-            "unrolled": learn_unrolled,
-        }
-        if self.algorithm not in algorithms:
-            raise ValueError(
-                f"Unknown algorithm {self.algorithm!r}. The algorithms are: "
-                f"{', '.join(algorithms)}."
-            )
-        self.algorithm_function = algorithms[self.algorithm]
 
     def dictionaries(self, data):
         start = self.first_dictionary()
         options = {} if self.n_steps is None else {"n_steps": self.n_steps}
         if self.algorithm != "line_search":
             options["generator"] = self.generator
-        yield from self.algorithm_function(data, start, self.lam, **options)
+        yield from ALGORITHMS[self.algorithm](data, start, self.lam, **options)

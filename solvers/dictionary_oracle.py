@@ -1,3 +1,4 @@
+from benchmark_utils.common import POSITIVE, NotApplicable
 from benchmark_utils.solving import DictionarySolver
 
 
@@ -8,12 +9,12 @@ class Solver(DictionarySolver):
     """
 
     name = "Dictionary oracle"
-    parameters = {"lam": [0.1]}
+    parameters = {"lam": POSITIVE(0.1)}
     oracle = True
 
-    def setup(self):
+    def check(self):
         if self.true_dictionary is None:
-            raise ValueError(
+            raise NotApplicable(
                 f"{self.name} needs the true dictionary of the signals, which only "
                 "synthetic_dictionary has."
             )

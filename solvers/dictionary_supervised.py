@@ -1,3 +1,4 @@
+from benchmark_utils.common import COUNT, POSITIVE
 from benchmark_utils.dictionaries import learn_adam
 from benchmark_utils.solving import DictionarySolver
 
@@ -10,7 +11,11 @@ class Solver(DictionarySolver):
     """
 
     name = "Dictionary supervised"
-    parameters = {"lam": [0.1], "n_steps": [300], "n_atoms": [None]}
+    parameters = {
+        "lam": POSITIVE(0.1),
+        "n_steps": COUNT(300),
+        "n_atoms": COUNT.or_none()(None),
+    }
 
     def learn(self, train):
         data = [(None, batch.x) for batch in train]

@@ -19,8 +19,12 @@ class Solver(IterativeSolver):
     """
 
     name = "DIP"
-    parameters = {"n_iter": [1000], "channels": [32], "layers": [6], "lr": [0.01]}
-    valid = {"channels": COUNT, "layers": whole(2), "lr": POSITIVE}
+    parameters = {
+        "n_iter": COUNT(1000),
+        "channels": COUNT(32),
+        "layers": whole(2)(6),
+        "lr": POSITIVE(0.01),
+    }
     test_config = {"n_iter": 5}
     requires_grad = True
     decay = 0.05

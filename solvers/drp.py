@@ -1,5 +1,6 @@
 from deepinv.optim.linear import conjugate_gradient
 
+from benchmark_utils.common import COUNT, NotApplicable
 from benchmark_utils.physics import (
     Degraded,
     Downscaling,
@@ -34,8 +35,8 @@ class Solver(IterativeSolver):
     parameters = {
         "prior": ["sr2"],
         "networks": ["compact"],
-        "n_iter": [30],
-        "n_cg": [2],
+        "n_iter": COUNT(30),
+        "n_cg": COUNT(2),
         "tau": ["tuned"],
         "lambda_": ["tuned"],
         "noise": ["tuned"],
@@ -47,16 +48,21 @@ class Solver(IterativeSolver):
     }
     requires_grad = True
 
-    def setup(self):
+    def check(self):
         if not str(self.prior).startswith("sr"):
-            raise ValueError(f"DRP takes an SR prior (sr2 or sr3), not {self.prior}.")
+            raise NotApplicable(
+                f"DRP takes an SR prior (sr2 or sr3), not {self.prior}."
+            )
+        self.check_restoration(self.prior, self.networks)
+
+    def setup(self):
         self.R = self.load_restoration(self.prior, self.networks)
         self.factor = int(self.prior[2:])
         self.H = Downscaling(self.factor).downscale
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
-        weight = self.lambda_ * data_weight(physics)
+        weight = self.lambda_ * data_weight(f.noise_level)
         x = f.initial_guess()
 
         def normal_operator(z):
@@ -70,7 +76,7 @@ class Solver(IterativeSolver):
                 Degraded(small, sigma, factor=self.factor), x.shape[-2:]
             )
             s = x - self.tau * (x - restored)
-            target = adjoint(self.H, s, self.H(s)) + weight * f.A_adjoint(y)
+            target = adjoint(self.H, s, self.H(s)) + weight * f.A_adjoint(f.y)
             x = conjugate_gradient(
                 normal_operator, target, init=s, max_iter=self.n_cg, tol=0.0
             )

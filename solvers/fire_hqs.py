@@ -1,17 +1,7 @@
-from dataclasses import replace
-from itertools import pairwise
-
-import numpy as np
-import torch
-
-from benchmark_utils.physics import Identity, Measurement, data_term, data_weight
+from benchmark_utils.common import COUNT, FLAG, NotApplicable, one_of, one_or_each
+from benchmark_utils.physics import Identity, data_term, data_weight
+from benchmark_utils.priors import Residuals, schedule
 from benchmark_utils.solving import IterativeSolver, Range
-
-OPTIONS = {
-    "degradation": ("own", "measurement", "none"),
-    "init": ("initial_guess", "adjoint"),
-    "output": ("data", "prior"),
-}
 
 
 class Solver(IterativeSolver):
@@ -61,18 +51,18 @@ class Solver(IterativeSolver):
     parameters = {
         "priors": ["sr2"],
         "networks": ["compact"],
-        "degradation": ["own"],
+        "degradation": one_of("own", "measurement", "none")("own"),
         "gamma": ["tuned"],
         "lambda_": ["tuned"],
         "noise_start": ["tuned"],
         "noise": ["tuned"],
         "sigma_factor": ["tuned"],
         "strength": ["tuned"],
-        "n_iter": [30],
-        "shifts": [False],
-        "average": [True],
-        "init": ["initial_guess"],
-        "output": ["data"],
+        "n_iter": COUNT(30),
+        "shifts": FLAG(False),
+        "average": FLAG(True),
+        "init": one_of("initial_guess", "adjoint")("initial_guess"),
+        "output": one_of("data", "prior")("data"),
     }
     search_space = {
         "gamma": Range(0.2, 1.6, 1.2, shared_by="priors", may_be_zero=True),
@@ -84,100 +74,64 @@ class Solver(IterativeSolver):
     }
     always_shown = ("priors",)
 
-    def setup(self):
-        self.check_options()
-        tasks = str(self.priors).split("+")
-        # Another D than the network's own is made at each iteration.
-        D = None if self.degradation == "own" else Identity()
-        self.models = [
-            self.load_restoration(
-                task, self.networks, degradation=D, strength=self.strength
-            )
-            for task in tasks
-        ]
-        self.gammas = numbers(self.gamma, len(tasks))
+    def check(self):
+        for task in self.tasks():
+            self.check_restoration(task, self.networks, **self.options())
+        self.gammas = one_or_each("gamma", self.gamma, len(self.tasks()))
         for gamma in self.gammas:
             self.search_space["gamma"].check("gamma", gamma)
-
-    def check_options(self):
-        for option, known in OPTIONS.items():
-            if getattr(self, option) not in known:
-                raise ValueError(
-                    f"{option} must be one of {', '.join(known)}, not "
-                    f"{getattr(self, option)!r}."
-                )
-        if self.shifts and self.degradation == "measurement":
-            raise ValueError("D = A does not shift with the image: set shifts=False.")
         if self.degradation == "measurement":
             self.check_measurements()
 
     def check_measurements(self):
         """Networks that undo A restore its results in place: the sizes are the same."""
-        for batch in self.batches:
-            (_, height, width), (h, w) = batch.image_shape, batch.y.shape[-2:]
-            if (h, w) != (height, width):
-                raise ValueError(
+        if self.shifts:
+            raise NotApplicable(
+                "D = A does not shift with the image: set shifts=False."
+            )
+        for batch in self.test:
+            sizes = batch.signal_shape[-2:], batch.y.shape[-2:]
+            if sizes[0] != sizes[1]:
+                (height, width), (h, w) = sizes
+                raise NotApplicable(
                     f"D = A makes {h}x{w} pixels of {height}x{width}, which no network "
                     "here is trained to undo: set degradation=own."
                 )
 
+    def tasks(self):
+        return str(self.priors).split("+")
+
+    def options(self):
+        # Another D than the network's own is made at each iteration.
+        D = None if self.degradation == "own" else Identity()
+        return {"degradation": D, "strength": self.strength}
+
+    def setup(self):
+        self.models = [
+            self.load_restoration(task, self.networks, **self.options())
+            for task in self.tasks()
+        ]
+
     def iterate(self, y, physics):
         f = data_term(physics, y)
-        x = f.A_adjoint(y) if self.init == "adjoint" else f.initial_guess()
-        weight = self.lambda_ * data_weight(physics)
+        residuals = Residuals(
+            self.models,
+            self.gammas,
+            self.degradation,
+            self.sigma_factor,
+            self.shifts,
+            self.generator,
+        )
+        weight = self.lambda_ * data_weight(f.noise_level)
+        x = physics.A_adjoint(y) if self.init == "adjoint" else f.initial_guess()
         shown = x
-        n_averaged = self.n_iter // 2 if self.average else 0
-        first_averaged = self.n_iter - n_averaged
-        levels = np.geomspace(self.noise_start, self.noise, first_averaged).tolist()
-        levels += (n_averaged + 1) * [self.noise]  # One more for the last data term.
-        for k, (noise, next_noise) in enumerate(pairwise(levels)):
-            shift = self.draw_shift(x) if self.shifts else (0, 0)
-            u = x
-            for gamma, T in zip(self.gammas, self.models):
-                if gamma != 0:
-                    D = self.degradation_of(T, noise, physics)
-                    u = u - gamma * (x - self.restored(T, D, x, shift))
+        for noise, next_noise, share in schedule(
+            self.noise_start, self.noise, self.n_iter, self.average
+        ):
+            u = x - residuals(x, noise, physics)
             new = f.prox(u, weight * (next_noise / self.noise) ** 2)
-            averaged = self.average and k > first_averaged
-            share = 1 / (k - first_averaged + 1) if averaged else 1
             if self.output == "data":
                 x = shown = x.lerp(new, share)
             else:
                 x, shown = new, shown.lerp(u, share)
             yield shown
-
-    def restored(self, T, D, x, shift):
-        """R(D(x)), both on the shifted image."""
-        degraded = D(x.roll(shift, (-2, -1)), self.generator)
-        told = replace(degraded, sigma=self.sigma_factor * degraded.sigma)
-        back = tuple(-s for s in shift)
-        return T.restore(told, x.shape[-2:]).roll(back, (-2, -1))
-
-    def degradation_of(self, T, noise, physics):
-        if self.degradation == "measurement":
-            return Measurement(physics)
-        if self.degradation == "none":
-            return Identity(noise)
-        return replace(T.degradation, noise=(noise, noise))
-
-    def draw_shift(self, x):
-        """Rows and columns, each uniform in +-10% of the sides of x."""
-        draws = torch.rand(2, generator=self.generator, device=self.device).tolist()
-        return tuple(
-            int((2 * u - 1) * 0.1 * side) for u, side in zip(draws, x.shape[-2:])
-        )
-
-
-def numbers(value, n):
-    """``n`` numbers from one for all, a list, or text: 0.5, [0.5, 0.2], "0.5+0.2"."""
-    if isinstance(value, str):
-        try:
-            value = [float(v) for v in value.split("+")]
-        except ValueError:
-            raise ValueError(
-                f"gamma must be numbers, as 0.5 or 0.5+0.2, not {value!r}."
-            ) from None
-    values = list(value) if isinstance(value, list | tuple) else [value] * n
-    if len(values) != n:
-        raise ValueError(f"{n} priors need {n} values of gamma, not {len(values)}.")
-    return values

@@ -1,6 +1,6 @@
 import deepinv as dinv
 
-from benchmark_utils.common import LEVEL
+from benchmark_utils.common import COUNT, LEVEL, NotApplicable
 from benchmark_utils.physics import Identity
 from benchmark_utils.solving import IterativeSolver
 
@@ -19,24 +19,28 @@ class Solver(IterativeSolver):
         "prior": ["sr2"],
         "naive": [False],
         "networks": ["compact"],
-        "noise": [0.02],
-        "n_iter": [50],
+        "noise": LEVEL(0.02),
+        "n_iter": COUNT(50),
     }
-    valid = {"noise": LEVEL}
     always_shown = ("prior",)
     snapshots = (1, 3, 10, 20, 49)
 
-    def setup(self):
-        if not isinstance(self.batches[0].physics, dinv.physics.Denoising):
-            raise ValueError(
+    def check(self):
+        if not isinstance(self.test[0].physics, dinv.physics.Denoising):
+            raise NotApplicable(
                 "Fixed points start from an image: take problem=denoising, and "
                 "noise_level=0 for a clean one."
             )
+        self.check_restoration(self.prior, self.networks, **self.options())
+
+    def options(self):
+        """What D is: none for the naive way, else the network's own."""
         if self.naive:
-            options = {"degradation": Identity(self.noise)}
-        else:
-            options = {"noise": (self.noise, self.noise)}
-        self.T = self.load_restoration(self.prior, self.networks, **options)
+            return {"degradation": Identity(self.noise)}
+        return {"noise": (self.noise, self.noise)}
+
+    def setup(self):
+        self.T = self.load_restoration(self.prior, self.networks, **self.options())
 
     def iterate(self, y, physics):
         x = y

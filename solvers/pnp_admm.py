@@ -1,6 +1,7 @@
 import torch
 
-from benchmark_utils.physics import data_term, noise_level
+from benchmark_utils.common import COUNT
+from benchmark_utils.physics import data_term
 from benchmark_utils.solving import IterativeSolver, Range
 
 
@@ -18,7 +19,7 @@ class Solver(IterativeSolver):
     name = "PnP-ADMM"
     parameters = {
         "denoiser": ["compact"],
-        "n_iter": [12],
+        "n_iter": COUNT(12),
         "sigma": ["tuned"],
         "reg": ["tuned"],
     }
@@ -27,13 +28,15 @@ class Solver(IterativeSolver):
         "reg": Range(0.02, 5.0, default=0.5),
     }
 
+    def check(self):
+        self.check_denoiser(self.denoiser)
+
     def setup(self):
         self.denoise = self.load_denoiser(self.denoiser)
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
-        noise = noise_level(physics)
-        gamma = self.sigma**2 / (self.reg * noise**2)
+        gamma = self.sigma**2 / (self.reg * f.noise_level**2)
         z = f.initial_guess()
         u = torch.zeros_like(z)
         for _ in range(self.n_iter):

@@ -1,6 +1,7 @@
 import numpy as np
 
-from benchmark_utils.physics import data_term, noise_level
+from benchmark_utils.common import COUNT
+from benchmark_utils.physics import data_term
 from benchmark_utils.solving import IterativeSolver, Range
 
 
@@ -19,7 +20,7 @@ class Solver(IterativeSolver):
     name = "PnP-HQS"
     parameters = {
         "denoiser": ["compact"],
-        "n_iter": [8],
+        "n_iter": COUNT(8),
         "sigma_start": ["tuned"],
         "sigma_end": ["tuned"],
         "reg": ["tuned"],
@@ -30,16 +31,18 @@ class Solver(IterativeSolver):
         "reg": Range(0.02, 5.0, default=0.23),
     }
 
+    def check(self):
+        self.check_denoiser(self.denoiser)
+
     def setup(self):
         self.denoise = self.load_denoiser(self.denoiser)
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
-        noise = noise_level(physics)
         z = f.initial_guess()
         for sigma in np.geomspace(
             self.sigma_start, self.sigma_end, self.n_iter
         ).tolist():
-            x = f.prox(z, sigma**2 / (self.reg * noise**2))
+            x = f.prox(z, sigma**2 / (self.reg * f.noise_level**2))
             z = self.denoise(x, sigma)
             yield z

@@ -1,3 +1,4 @@
+from benchmark_utils.common import COUNT
 from benchmark_utils.physics import data_term
 from benchmark_utils.solving import IterativeSolver, Range
 
@@ -13,7 +14,7 @@ class Solver(IterativeSolver):
     name = "PnP-PGD"
     parameters = {
         "denoiser": ["compact"],
-        "n_iter": [20],
+        "n_iter": COUNT(20),
         "sigma": ["tuned"],
         "step": ["tuned"],
     }
@@ -22,6 +23,9 @@ class Solver(IterativeSolver):
         "sigma": Range(0.003, 0.2, default=0.03),
         "step": Range(0.3, 1.9, default=1.0),
     }
+
+    def check(self):
+        self.check_denoiser(self.denoiser)
 
     def setup(self):
         self.denoise = self.load_denoiser(self.denoiser)

@@ -1,3 +1,4 @@
+from benchmark_utils.common import COUNT
 from benchmark_utils.physics import Identity, data_term, data_weight
 from benchmark_utils.solving import IterativeSolver, Range
 
@@ -19,13 +20,18 @@ class Solver(IterativeSolver):
         "networks": ["compact"],
         "lambda_": ["tuned"],
         "noise": ["tuned"],
-        "n_iter": [30],
+        "n_iter": COUNT(30),
     }
     search_space = {
         "lambda_": Range(1.0, 1000.0, default=50.0, may_be_zero=True),
         "noise": Range(0.003, 0.15, default=0.03, may_be_zero=True),
     }
     always_shown = ("prior",)
+
+    def check(self):
+        self.check_restoration(
+            self.prior, self.networks, degradation=Identity(self.noise)
+        )
 
     def setup(self):
         self.R = self.load_restoration(
@@ -34,7 +40,7 @@ class Solver(IterativeSolver):
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
-        weight = self.lambda_ * data_weight(physics)
+        weight = self.lambda_ * data_weight(f.noise_level)
         x = f.initial_guess()
         for _ in range(self.n_iter):
             x = f.prox(self.R(x, self.generator), weight)

@@ -1,4 +1,4 @@
-from benchmark_utils.common import POSITIVE
+from benchmark_utils.common import COUNT, POSITIVE, NotApplicable
 from benchmark_utils.physics import adjoint, data_term
 from benchmark_utils.solving import IterativeSolver, Range
 
@@ -19,12 +19,11 @@ class Solver(IterativeSolver):
     parameters = {
         "prior": ["deblur"],
         "networks": ["compact"],
-        "n_iter": [60],
-        "step": [0.9],
+        "n_iter": COUNT(60),
+        "step": POSITIVE(0.9),
         "reg": ["tuned"],
         "noise": ["tuned"],
     }
-    valid = {"step": POSITIVE}
     search_space = {
         "reg": Range(0.003, 1.0, default=0.1, may_be_zero=True),
         "noise": Range(0.003, 0.1, default=0.03, may_be_zero=True),
@@ -32,9 +31,12 @@ class Solver(IterativeSolver):
     always_shown = ("prior",)
     requires_grad = True
 
-    def setup(self):
+    def check(self):
         if self.prior == "jpeg":
-            raise ValueError("SHARP needs a linear degradation, and JPEG is not.")
+            raise NotApplicable("SHARP needs a linear degradation, and JPEG is not.")
+        self.check_restoration(self.prior, self.networks)
+
+    def setup(self):
         self.R = self.load_restoration(
             self.prior, self.networks, noise=(self.noise, self.noise)
         )

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from benchmark_utils.common import POSITIVE
+from benchmark_utils.common import COUNT, POSITIVE
 from benchmark_utils.physics import data_term
 from benchmark_utils.solving import IterativeSolver, Range
 
@@ -21,18 +21,20 @@ class Solver(IterativeSolver):
     name = "SNORE"
     parameters = {
         "denoiser": ["compact"],
-        "n_iter": [60],
-        "step": [0.9],
+        "n_iter": COUNT(60),
+        "step": POSITIVE(0.9),
         "sigma_start": ["tuned"],
         "sigma_end": ["tuned"],
         "reg": ["tuned"],
     }
-    valid = {"step": POSITIVE}
     search_space = {
         "sigma_start": Range(0.02, 0.2, default=0.1),
         "sigma_end": Range(0.003, 0.1, default=0.02),
         "reg": Range(0.003, 1.0, default=0.1, may_be_zero=True),
     }
+
+    def check(self):
+        self.check_denoiser(self.denoiser)
 
     def setup(self):
         self.denoise = self.load_denoiser(self.denoiser)

@@ -1,3 +1,4 @@
+from benchmark_utils.common import COUNT
 from benchmark_utils.physics import data_term
 from benchmark_utils.solving import IterativeSolver
 
@@ -9,7 +10,7 @@ class Solver(IterativeSolver):
     """
 
     name = "My method"
-    parameters = {"n_iter": [20]}
+    parameters = {"n_iter": COUNT(20)}
 
     def iterate(self, y, physics):
         f = data_term(physics, y)

@@ -1,5 +1,5 @@
-from benchmark_utils.common import POSITIVE
-from benchmark_utils.physics import data_term, noise_level
+from benchmark_utils.common import COUNT, POSITIVE
+from benchmark_utils.physics import data_term
 from benchmark_utils.priors import gradient, gradient_adjoint, project_on_ball
 from benchmark_utils.solving import IterativeSolver, Range
 
@@ -9,28 +9,29 @@ class Solver(IterativeSolver):
 
     Chambolle and Pock (2011), with the over-relaxation of Condat (2013). The proximal
     operator of the data term is in closed form for the usual operators, and a
-    conjugate gradient for the others. sigma is the noise level.
+    conjugate gradient for the others. sigma is the noise level. The gradients of the
+    real and the imaginary part of a complex image have one norm.
     """
 
     name = "TV"
-    parameters = {"reg": ["tuned"], "n_iter": [200], "step": [0.02]}
-    valid = {"step": POSITIVE}
+    parameters = {"reg": ["tuned"], "n_iter": COUNT(200), "step": POSITIVE(0.02)}
     search_space = {"reg": Range(0.003, 3.0, default=0.2, may_be_zero=True)}
     relaxation = 1.9
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
-        weight = max(self.reg * noise_level(physics), 1e-8)
+        weight = max(self.reg * f.noise_level, 1e-8)
         # The dual variable is of the size of the weight: dividing by it balances the
         # two step sizes. Their product is 1 / ||grad||^2 = 1 / 8.
         tau = self.step / weight
         dual_step = 1 / (8 * tau)
+        is_complex = self.domain.kind == "complex"
         x = f.initial_guess()
         u = x.new_zeros((2, *x.shape))
         for _ in range(self.n_iter):
             x_new = f.prox(x - tau * gradient_adjoint(u), tau)
             step = gradient(2 * x_new - x).mul_(dual_step).add_(u)
-            u_new = project_on_ball(step, weight)
+            u_new = project_on_ball(step, weight, is_complex)
             yield x_new
             x = x.lerp(x_new, self.relaxation)
             u = u.lerp_(u_new, self.relaxation)

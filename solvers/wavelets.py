@@ -2,8 +2,8 @@ import pywt
 import torch
 from torch.nn import functional as F
 
-from benchmark_utils.common import COUNT
-from benchmark_utils.physics import data_term, noise_level
+from benchmark_utils.common import COUNT, NotApplicable
+from benchmark_utils.physics import data_term
 from benchmark_utils.priors import pad_to_multiple, soft_threshold
 from benchmark_utils.solving import IterativeSolver, Range
 
@@ -22,18 +22,17 @@ class Solver(IterativeSolver):
     name = "Wavelets"
     parameters = {
         "reg": ["tuned"],
-        "n_iter": [60],
+        "n_iter": COUNT(60),
         "wavelet": ["db8"],
-        "levels": [4],
+        "levels": COUNT(4),
         "translation_invariant": [True],
     }
-    valid = {"levels": COUNT}
     search_space = {"reg": Range(0.003, 10.0, default=0.5, may_be_zero=True)}
 
-    def setup(self):
+    def check(self):
         known = self.wavelet in pywt.wavelist(kind="discrete")
         if not known or not pywt.Wavelet(self.wavelet).orthogonal:
-            raise ValueError(
+            raise NotApplicable(
                 "wavelet must be an orthogonal one of PyWavelets, of the families "
                 f"haar, db, sym, coif or dmey (db8, say), not {self.wavelet!r}."
             )
@@ -41,7 +40,7 @@ class Solver(IterativeSolver):
     def iterate(self, y, physics):
         f = data_term(physics, y)
         step = 1 / f.lipschitz
-        threshold = step * self.reg * noise_level(physics)
+        threshold = step * self.reg * f.noise_level
         x0 = f.initial_guess()
         height, width = x0.shape[-2:]
 

@@ -88,10 +88,10 @@ def get_iterates():
         (solver_class,) = BENCHMARK.check_solver_patterns([name], class_only=True)
         solver = solver_class.get_instance(**parameters)
         RunContext().set_run_context("objective", "dataset", solver, 0, 0)
-        skipped, reason = solver.skip(
-            train=train, test=[batch], dataset="none", problem="none", device="cpu"
-        )
+        data = {"dataset": "none", "problem": "none", "device": "cpu"}
+        skipped, reason = solver.skip(train=train, test=[batch], **data)
         assert not skipped, reason
+        solver.set_objective(train=train, test=[batch], **data)
         solver.pre_run_hook(None)
         with torch.inference_mode(not solver.requires_grad):
             return list(solver.iterate(batch.y, batch.physics))

@@ -40,6 +40,7 @@ def prepare(solver_name, problem, **parameters):
     RunContext().set_run_context("speed", dataset, solver, repetition=0, base_seed=0)
     data = {**dataset.get_data(), "device": "cpu"}
     solver.skip(**data)
+    solver.set_objective(**data)
     solver.pre_run_hook(None)
     return solver, data["test"][0]
 

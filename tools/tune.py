@@ -38,6 +38,7 @@ def mean_psnr(solver, data, batches):
     skipped, reason = solver.skip(**data)
     if skipped:
         raise SystemExit(f"{solver} cannot be tuned: {reason}")
+    solver.set_objective(**data)
     solver.pre_run_hook(None)
 
     def go_on():

@@ -1,27 +1,32 @@
 """What every room may use: errors, parameters, names, paths, checksums."""
 
-from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.naming import ShortName
 from benchmark_utils.common.parameters import (
     COUNT,
     DENSITY,
+    FLAG,
     LEVEL,
     POSITIVE,
     SHARE,
     check_parameters,
     one_of,
+    one_or_each,
     whole,
 )
 
 __all__ = [
     "COUNT",
     "DENSITY",
+    "FLAG",
     "LEVEL",
     "POSITIVE",
     "SHARE",
+    "NotApplicable",
     "ShortName",
     "Unavailable",
     "check_parameters",
     "one_of",
+    "one_or_each",
     "whole",
 ]

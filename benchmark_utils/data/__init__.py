@@ -1,11 +1,17 @@
 """Where signals come from, and how they become batches of measurements."""
 
-from benchmark_utils.data.batches import measure
+from benchmark_utils.data.batches import Batch, measure
+from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS, Domain
 from benchmark_utils.data.image_dataset import SMALLEST_SIDE, ImageDataset
 from benchmark_utils.data.images import center_crop, load_images
 
 __all__ = [
+    "COMPLEX_IMAGES",
+    "IMAGES",
     "SMALLEST_SIDE",
+    "VECTORS",
+    "Batch",
+    "Domain",
     "ImageDataset",
     "center_crop",
     "load_images",

@@ -8,6 +8,9 @@ from functools import cached_property
 import deepinv as dinv
 import torch
 
+from benchmark_utils.data.domain import IMAGES, Domain
+from benchmark_utils.physics.noise import draw_measurements, seeded
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -23,16 +26,19 @@ class Batch:
         The signals, in [0, 1] for images. None where a solver must not see them.
     names : tuple of str
         What each signal is called.
+    domain : Domain
+        What the signals are: real images, complex ones, vectors.
     """
 
     y: torch.Tensor
     physics: dinv.physics.LinearPhysics
     x: torch.Tensor | None = None
     names: tuple = ()
+    domain: Domain = IMAGES
 
     @property
-    def image_shape(self):
-        """(C, H, W) of the images, for those who see the measurements only."""
+    def signal_shape(self):
+        """(C, H, W) or (n,), for those who see the measurements only."""
         return tuple(self.physics.A_adjoint(self.y).shape[1:])
 
     def without_truth(self):
@@ -45,8 +51,7 @@ class Batch:
         Otherwise deepinv would draw from torch's global one, which nobody seeds.
         """
         generator = torch.Generator(self.y.device).manual_seed(seed)
-        sigma = float(self.physics.noise_model.sigma)
-        self.physics.noise_model = dinv.physics.GaussianNoise(sigma, generator)
+        self.physics.noise_model = seeded(self.physics.noise_model, generator)
 
     def to(self, device):
         """A copy on ``device``: what is done to it does not change this batch."""
@@ -120,17 +125,10 @@ def for_solver(batches, device, seed):
     return LazyBatches(lambda: [(i,) for i in range(len(batches))], make)
 
 
-def measure(x, physics, generator, names=()):
+def measure(x, physics, generator, names=(), domain=IMAGES):
     """The Batch of signals x (B, ...) seen through ``physics``.
 
-    The noise is drawn from ``generator``, and the physics keeps no trace of it: deepinv
-    draws from a copy of the generator, whose first state it remembers. A solver could
-    draw the noise again, and the next draw of the dataset would repeat it.
+    The noise is that of the model of ``physics``, drawn from ``generator``.
     """
-    sigma = physics.noise_model.sigma
-    drawing = dinv.physics.GaussianNoise(sigma=sigma, rng=generator)
-    physics.noise_model = drawing
-    y = physics(x)
-    generator.set_state(drawing.rng.get_state())
-    physics.noise_model = dinv.physics.GaussianNoise(sigma=sigma)
-    return Batch(x=x, y=y, physics=physics, names=names)
+    y = draw_measurements(physics, x, generator)
+    return Batch(x=x, y=y, physics=physics, names=names, domain=domain)

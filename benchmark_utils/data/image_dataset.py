@@ -6,18 +6,17 @@ import numpy as np
 import torch
 from benchopt import BaseDataset
 
-from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.naming import ShortName
-from benchmark_utils.common.parameters import COUNT, check_parameters, optional, whole
+from benchmark_utils.common.parameters import check_parameters, whole
 from benchmark_utils.data.batches import LazyBatches, measure
+from benchmark_utils.data.domain import IMAGES
 from benchmark_utils.data.images import center_crop
 from benchmark_utils.physics.problems import (
     PROBLEMS,
     STRENGTHS,
-    check_strengths,
     default_strength,
-    make_physics,
-    size_multiple,
+    make_problem,
 )
 
 # Images of one shape are measured together, this many at a time at most.
@@ -25,6 +24,7 @@ MAX_BATCH = 8
 
 # SSIM looks at 11 pixels around each, and the enlarged detail is an eighth of a side.
 SMALLEST_SIDE = 8
+IMG_SIZE = whole(SMALLEST_SIDE).or_none()
 
 
 class ImageDataset(ShortName, BaseDataset):
@@ -32,27 +32,20 @@ class ImageDataset(ShortName, BaseDataset):
 
     ``load`` returns {name: tensor (C, H, W)} for the split "train" or "test". The
     parameters in ``image_parameters`` are common to all, and so is ``img_size``: the
-    side of the central crop, or None for whole images. ``valid`` says what those of
-    its parameters must be that the problems do not check.
+    side of the central crop, or None for whole images.
     """
 
     always_shown = ("problem",)
     image_parameters = {
         "problem": list(PROBLEMS),
-        "noise_level": [None],
         **{strength: [None] for strength in STRENGTHS},
     }
-
-    valid = {
-        "img_size": optional(whole(SMALLEST_SIDE)),
-        "n_images": optional(COUNT),
-        "n_train": optional(whole(0)),
-    }
+    domain = IMAGES
 
     def is_default(self, parameter, value):
         """A strength is a default as None or written out: one name, one seed, one y."""
         default = self.parameters[parameter][0]
-        if default is None and parameter in ("noise_level", *STRENGTHS):
+        if default is None and parameter in STRENGTHS:
             return value in (None, default_strength(self.problem, parameter))
         return value == default
 
@@ -66,21 +59,26 @@ class ImageDataset(ShortName, BaseDataset):
             self.check()
             test = [self._measure(*key) for key in self._groups("test", seed)]
             if not test:
-                raise ValueError("There is no test image: is n_images at least 1?")
+                raise NotApplicable("There is no test image: is n_images at least 1?")
             train = LazyBatches(lambda: self._groups("train", seed), self._measure)
             return {**data, "train": train, "test": test}
-        except (Unavailable, ValueError) as error:
+        except (Unavailable, NotApplicable) as error:
             return {**data, "train": [], "test": [], "unavailable": str(error)}
 
     def check(self):
-        """Raise ``ValueError`` for a parameter that is not what it must be."""
-        known = self.valid.keys() & self._parameters.keys()
-        check_parameters(self, {name: self.valid[name] for name in sorted(known)})
-        check_strengths(factor=self.factor)
+        """Raise ``NotApplicable`` for a parameter that is not what it must be."""
+        check_parameters(self)
+        IMG_SIZE.check("img_size", self.img_size)
+        self.make_problem()
+
+    def make_problem(self):
+        """The problem, with the strengths that were asked for."""
+        strengths = {name: getattr(self, name) for name in STRENGTHS}
+        return make_problem(self.problem, **strengths)
 
     def _groups(self, split, seed):
         """What ``_measure`` needs for each batch of a split: images of one shape."""
-        multiple = size_multiple(self.problem, self.factor)
+        multiple = self.make_problem().size_multiple
         by_shape = {}
         for name, image in self.load(split).items():
             image = center_crop(image, self.img_size, name, multiple)
@@ -97,12 +95,5 @@ class ImageDataset(ShortName, BaseDataset):
         generator = torch.Generator().manual_seed(int(sequence.generate_state(1)[0]))
         names, pixels = zip(*images)
         x = torch.stack(pixels)
-        physics = make_physics(
-            self.problem,
-            tuple(x.shape[1:]),
-            generator,
-            n_images=len(x),
-            noise_level=self.noise_level,
-            **{strength: getattr(self, strength) for strength in STRENGTHS},
-        )
-        return measure(x, physics, generator, names)
+        physics = self.make_problem().physics(tuple(x.shape[1:]), generator, len(x))
+        return measure(x, physics, generator, names, self.domain)

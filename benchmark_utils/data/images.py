@@ -19,7 +19,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from benchmark_utils.common.checksums import check, read_checksums
-from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.paths import data_folder, is_given
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,7 +131,7 @@ def load_images(image_set, n_images=None):
 
     Raises
     ------
-    ValueError
+    NotApplicable
         Unknown set.
     Unavailable
         The set is neither here nor to be downloaded, or a file of it is damaged.
@@ -142,7 +142,7 @@ def load_images(image_set, n_images=None):
     sets = _image_sets()
     if image_set not in sets:
         known = ", ".join([*PACKAGED_SPLITS, *sets])
-        raise ValueError(f"Unknown image set {image_set!r}. The sets are: {known}.")
+        raise NotApplicable(f"Unknown image set {image_set!r}. The sets are: {known}.")
     names = sets[image_set][:n_images]
     paths = _find(image_set, names) if names else {}
     return {Path(name).stem: _read(paths[name], name) for name in names}
@@ -209,18 +209,18 @@ def center_crop(image, size, name="The image", multiple=1):
 
     Raises
     ------
-    ValueError
+    NotApplicable
         The image is smaller than the crop.
     """
     height, width = image.shape[-2:]
     if not isinstance(size, int | None):
-        raise ValueError(f"img_size must be a whole number or None, not {size!r}.")
+        raise NotApplicable(f"img_size must be a whole number or None, not {size!r}.")
     if size is None:
         crop = height - height % multiple, width - width % multiple
     else:
         crop = size, size
     if min(crop) < 1 or crop[0] > height or crop[1] > width:
-        raise ValueError(
+        raise NotApplicable(
             f"{name} has {height}x{width} pixels, too few for a crop of "
             f"{crop[0]}x{crop[1]}: choose a smaller img_size."
         )

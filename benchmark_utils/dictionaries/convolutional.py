@@ -14,6 +14,7 @@ import torch
 from scipy.fft import next_fast_len
 from scipy.ndimage import gaussian_filter
 
+from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.dictionaries.learning import SphereAdam
 from benchmark_utils.dictionaries.sparse_coding import (
     Lasso,
@@ -255,17 +256,17 @@ def patch_atoms(images, n_atoms, atom_size, generator):
 
 
 def check_atom_size(image_shape, atom_size, n_patches=0):
-    """Raise ``ValueError`` for atoms (h, w) larger than images (..., H, W).
+    """Raise ``NotApplicable`` for atoms (h, w) larger than images (..., H, W).
 
     Or where an image has less than ``n_patches`` patches of this size.
     """
     (height, width), (h, w) = image_shape[-2:], atom_size
     if h > height or w > width:
-        raise ValueError(
+        raise NotApplicable(
             f"Atoms of {h}x{w} pixels do not fit in an image of {height}x{width}."
         )
     if (n_found := (height - h + 1) * (width - w + 1)) < n_patches:
-        raise ValueError(
+        raise NotApplicable(
             f"{n_patches} atoms of {h}x{w} pixels cannot be cut out of an image of "
             f"{height}x{width}, which has {n_found} patches of this size."
         )

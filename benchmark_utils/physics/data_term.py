@@ -1,15 +1,21 @@
-"""The data term f(x) = 1/2 ||A x - y||^2, its proximal operator, and ker A.
+"""The data term f, its proximal operator, and ker A.
+
+    f(x) = 1/2 ||A x - y||^2,   prox(z) = argmin_x gamma f(x) + 1/2 ||x - z||^2
+
+Noise whose variance v_i differs from value to value (Poisson) makes it a weighted least
+squares, f(x) = 1/2 sum_i w_i (A x - y)_i^2 with w_i = level^2 / v_i: A and y stand for
+W^{1/2} A and W^{1/2} y everywhere below, and the noise has one level again.
 
 Wherever A A^T is diagonal in a known basis, everything here is in closed form:
 
-    prox(z) = argmin_x gamma/2 ||A x - y||^2 + 1/2 ||x - z||^2
-            = z + A^T (A A^T + 1/gamma)^{-1} (y - A z)
+    prox(z) = z + A^T (A A^T + 1/gamma)^{-1} (y - A z)
 
 (Woodbury; for downsampling this is the formula of Zhao et al., 2016, "Fast Single
 Image Super-Resolution Using a New Analytical Solution for l2-l2 Problems").
-Any other linear operator goes through deepinv's conjugate gradient.
+Any other linear operator goes through conjugate gradient.
 """
 
+import copy
 from functools import cached_property
 
 import deepinv as dinv
@@ -17,6 +23,12 @@ import torch
 from torch.nn import functional as F
 
 from benchmark_utils.physics.holes import fill_holes
+from benchmark_utils.physics.iterative import (
+    conjugate_gradient,
+    largest_eigenvalue,
+    spectral_projection,
+)
+from benchmark_utils.physics.noise import is_signal_dependent, noise_level, variance
 
 # Relative to the largest singular value of A: a direction that A dampens below this
 # counts as lost. With noise 0.01, inverting it would give noise 0.2 or more.
@@ -24,7 +36,7 @@ KERNEL_THRESHOLD = 0.05
 
 
 class DataTerm:
-    """f for one batch, through A and A^T alone (conjugate gradient).
+    """f for one batch, through A and A^T alone.
 
     Parameters
     ----------
@@ -32,16 +44,29 @@ class DataTerm:
     y : tensor (B, ...), on the device of ``physics``.
     """
 
-    cg_options = {"max_iter": 200, "tol": 1e-6}
-
     def __init__(self, physics, y):
         self.physics, self.y = physics, y
+        self.noise_level = noise_level(physics, y)
+        # W^{1/2}; None where the noise has one level.
+        self.root_weights = None
+        if is_signal_dependent(physics):
+            self.root_weights = self.noise_level * variance(physics, y).rsqrt()
+            self.y = self.root_weights * y
 
     def A(self, x):
-        return self.physics.A(x)
+        return self._weighted(self.physics.A(x))
 
     def A_adjoint(self, y):
-        return self.physics.A_adjoint(y)
+        return self.physics.A_adjoint(self._weighted(y))
+
+    def _weighted(self, y):
+        return y if self.root_weights is None else self.root_weights * y
+
+    def without(self, x):
+        """The data term of what is left to explain once x is known: y - A x."""
+        rest = copy.copy(self)
+        rest.y = self.y - self.A(x)
+        return rest
 
     def value(self, x):
         """f of each signal: tensor (B,)."""
@@ -53,16 +78,19 @@ class DataTerm:
 
     @cached_property
     def lipschitz(self):
-        """||A||^2, the Lipschitz constant of ``grad``, by the power method."""
-        generator = torch.Generator().manual_seed(0)
-        x = torch.randn(self.A_adjoint(self.y[:1]).shape, generator=generator)
-        x, value = x.to(self.y), 0.0
-        for _ in range(1000):
-            x = self.A_adjoint(self.A(x / x.norm()))
-            value, previous = float(x.norm()), value
-            if abs(value - previous) <= 1e-6 * value:
-                break
-        return value
+        """||A||^2, the Lipschitz constant of ``grad``.
+
+        It is computed once for an operator, which keeps it.
+        """
+        if self.root_weights is not None:
+            return self._norm_by_power_method()
+        if not hasattr(self.physics, "squared_norm"):
+            self.physics.squared_norm = self._norm_by_power_method()
+        return self.physics.squared_norm
+
+    def _norm_by_power_method(self):
+        start = torch.zeros_like(self.A_adjoint(self.y))
+        return largest_eigenvalue(lambda x: self.A_adjoint(self.A(x)), start)
 
     @property
     def n_measurements(self):
@@ -70,16 +98,25 @@ class DataTerm:
         return self.y[0].numel()
 
     def prox(self, z, gamma):
-        """argmin_x gamma/2 ||A x - y||^2 + 1/2 ||x - z||^2, for gamma >= 0."""
+        """argmin_x gamma f(x) + 1/2 ||x - z||^2, for gamma >= 0.
+
+        Conjugate gradient on the change x - z, from zero, until the residual is a
+        share of the first one: the tolerance follows gamma, and the closer z is to
+        the solution, the fewer iterations there are to do.
+        """
         if gamma == 0:
             return z
-        return self.physics.prox_l2(z, self.y, gamma, **self.cg_options)
+        change = conjugate_gradient(
+            lambda d: d + gamma * self.A_adjoint(self.A(d)),
+            gamma * self.A_adjoint(self.y - self.A(z)),
+        )
+        return z + change
 
     def pseudo_inverse(self, reg):
         """A^T (A A^T + reg)^{-1} y: the Tikhonov solution; A^+ y for reg = 0."""
-        if reg == 0:
-            return self.physics.A_dagger(self.y, **self.cg_options)
-        return self.prox(torch.zeros_like(self.A_adjoint(self.y)), 1 / reg)
+        return conjugate_gradient(
+            lambda x: self.A_adjoint(self.A(x)) + reg * x, self.A_adjoint(self.y)
+        )
 
     def initial_guess(self):
         """A first iterate: the pseudo-inverse, regularised by 1% of ||A||^2."""
@@ -94,8 +131,16 @@ class DataTerm:
         return True
 
     def project_on_range(self, x):
-        """A^+ A x: the part of x that the measurements determine."""
-        return self.physics.A_dagger(self.A(x), **self.cg_options)
+        """The part of x that the measurements determine.
+
+        It is spanned by the singular vectors of A whose values are above
+        KERNEL_THRESHOLD times the largest: A^+ A x where no other one is above 0.
+        """
+        return spectral_projection(
+            lambda x: self.A_adjoint(self.A(x)) / self.lipschitz,
+            x,
+            KERNEL_THRESHOLD,
+        )
 
 
 class DiagonalDataTerm(DataTerm):
@@ -112,7 +157,8 @@ class DiagonalDataTerm(DataTerm):
 
     @cached_property
     def lipschitz(self):
-        return float(self.spectrum.max())
+        # Not zero, even where nothing is measured: steps are divided by it.
+        return max(float(self.spectrum.max()), torch.finfo(self.spectrum.dtype).tiny)
 
     @property
     def has_kernel(self):
@@ -149,7 +195,8 @@ class MaskDataTerm(DiagonalDataTerm):
     def __init__(self, physics, y):
         super().__init__(physics, y)
         mask = getattr(physics, "mask", None)
-        self.mask = mask if torch.is_tensor(mask) else y.new_ones(1)
+        mask = mask.to(y) if torch.is_tensor(mask) else y.new_ones(1)
+        self.mask, self.measured = self._weighted(mask), y
         self.spectrum = self.mask.square()
 
     @property
@@ -164,8 +211,8 @@ class MaskDataTerm(DiagonalDataTerm):
     def initial_guess(self):
         """y, its holes filled with a Gaussian mean of the pixels around."""
         if self.mask.numel() == 1:  # Denoising.
-            return self.y.clone()
-        return fill_holes(self.y, self.mask)
+            return self.measured.clone()
+        return fill_holes(self.measured, self.mask)
 
 
 class BlurDataTerm(DiagonalDataTerm):
@@ -175,10 +222,18 @@ class BlurDataTerm(DiagonalDataTerm):
         super().__init__(physics, y)
         self.size = y.shape[-2:]
         self.transfer = dinv.physics.functional.filter_fft(
-            physics.filter, physics.img_size, real_fft=True, dims=(-2, -1)
+            physics.filter, (1, *self.size), real_fft=True, dims=(-2, -1)
         )
         self.spectrum = self.transfer.abs().square()
-        self.y_hat = self.transform(y)
+
+    @cached_property
+    def y_hat(self):
+        return self.transform(self.y)
+
+    def without(self, x):
+        rest = super().without(x)
+        rest.__dict__.pop("y_hat", None)
+        return rest
 
     def transform(self, y):
         return torch.fft.rfft2(y)
@@ -219,7 +274,9 @@ class DownsamplingDataTerm(DiagonalDataTerm):
         super().__init__(physics, y)
         self.factor, self.size = physics.factor, y.shape[-2:]
         channels, height, width = y.shape[1], *self.size
-        self.kernel = physics.filter.flip((-2, -1)).expand(channels, 1, -1, -1)
+        # One kernel for all the channels, or one for each: (C, 1, h, w).
+        kernel = physics.filter.flip((-2, -1)).transpose(0, 1)
+        self.kernel = kernel.expand(channels, 1, -1, -1)
         # The kernel's origin is its pixel (h // 2, w // 2), as in deepinv.
         h, w = self.kernel.shape[-2:]
         self.margins = (w - 1 - w // 2, w // 2, h - 1 - h // 2, h // 2)
@@ -260,16 +317,26 @@ class DownsamplingDataTerm(DiagonalDataTerm):
         return x[..., rows : rows + height, columns : columns + width]
 
 
-def data_term(physics, y):
-    """The fastest ``DataTerm`` for this operator."""
+def is_circular_blur(physics):
     if isinstance(physics, dinv.physics.BlurFFT):
-        return BlurDataTerm(physics, y)
+        return True
+    return isinstance(physics, dinv.physics.Blur) and physics.padding == "circular"
+
+
+def data_term(physics, y):
+    """The fastest ``DataTerm`` for this operator and its noise."""
     if isinstance(physics, dinv.physics.Denoising | dinv.physics.Inpainting):
         return MaskDataTerm(physics, y)
+    if is_signal_dependent(physics):
+        # Weights are diagonal in the space of y, where no other A A^T is.
+        return DataTerm(physics, y)
+    if is_circular_blur(physics):
+        return BlurDataTerm(physics, y)
     if (
         isinstance(physics, dinv.physics.Downsampling)
         and physics.filter is not None
         and physics.padding == "circular"
+        and len(physics.filter) == 1
     ):
         return DownsamplingDataTerm(physics, y)
     return DataTerm(physics, y)

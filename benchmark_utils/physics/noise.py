@@ -1,21 +1,128 @@
-"""Noise models: how they are drawn, and what solvers are told of them."""
+"""Noise models: how they are made and drawn, and what solvers are told of them."""
+
+import copy
+
+import deepinv as dinv
+import torch
+
+from benchmark_utils.common.errors import NotApplicable
 
 # The noise level of the problems, but for denoising, and of the authors of FiRe.
 REFERENCE_NOISE = 0.01
 
+# Solvers weigh the prior by the noise level: at 0, it would be switched off.
+SMALLEST_LEVEL = 1e-3
 
-def noise_level(physics):
-    """Standard deviation of the noise on the scale of y; at least 1e-3.
 
-    Solvers weigh the prior by it, and a weight of zero would switch the prior off.
+def gaussian(noise_level, gain):
+    """y = A x + noise_level n."""
+    return dinv.physics.GaussianNoise(sigma=noise_level)
+
+
+def poisson(noise_level, gain):
+    """y = gain P, with P of Poisson's law of mean A x / gain: variance gain A x."""
+    return dinv.physics.PoissonNoise(gain=gain, clip_positive=True)
+
+
+def poisson_gaussian(noise_level, gain):
+    """Poisson's noise, then Gaussian noise: variance gain A x + noise_level^2."""
+    return dinv.physics.PoissonGaussianNoise(
+        gain=gain, sigma=noise_level, clip_positive=True
+    )
+
+
+NOISES = {
+    "gaussian": gaussian,
+    "poisson": poisson,
+    "poisson_gaussian": poisson_gaussian,
+}
+
+
+def draw_measurements(physics, x, generator):
+    """y = physics(x), its noise drawn from ``generator``.
+
+    The noise model is left as it was, and without a generator of its own: deepinv's
+    models remember the first state of theirs, from which a solver could draw the noise
+    again.
     """
-    return max(float(physics.noise_model.sigma), 1e-3)
+    model = without_generator(physics.noise_model)
+    physics.noise_model = drawing = seeded(model, generator)
+    y = physics(x)
+    physics.noise_model = model
+    # deepinv may have drawn from a copy: what is drawn next must not repeat the noise.
+    generator.set_state(drawing.rng.get_state())
+    return y
 
 
-def data_weight(physics):
-    """(REFERENCE_NOISE / sigma)^2: what the data term is multiplied by.
+def without_generator(noise_model):
+    """A copy of a noise model that remembers nothing of past draws."""
+    model = copy.copy(noise_model)
+    model._buffers = dict(noise_model._buffers)
+    model._buffers.pop("initial_random_state", None)
+    model.rng = None
+    return model
+
+
+def seeded(noise_model, generator):
+    """A copy of a noise model that draws from ``generator``."""
+    model = without_generator(noise_model)
+    model.rng = generator
+    model.register_buffer("initial_random_state", generator.get_state())
+    return model
+
+
+def is_signal_dependent(physics):
+    """Whether the variance of the noise depends on what is measured (Poisson)."""
+    model = physics.noise_model
+    return isinstance(
+        model, dinv.physics.PoissonNoise | dinv.physics.PoissonGaussianNoise
+    )
+
+
+def variance(physics, y):
+    """Variance of the noise of each value of y, estimated from y: the shape of y.
+
+    gain max(y, 0) + sigma^2; the variance of Poisson's noise at y = 0 is that of half a
+    count (gain^2 / 2), for a value that was not counted is not known exactly.
+
+    Raises
+    ------
+    NotApplicable
+        A noise model that is neither Gaussian nor of Poisson's type.
+    """
+    model = physics.noise_model
+    if is_signal_dependent(physics):
+        gain, sigma = model.gain, getattr(model, "sigma", model.gain.new_zeros(()))
+        return (gain * y.clamp(min=0)).clamp(min=gain**2 / 2) + sigma**2
+    if isinstance(model, dinv.physics.GaussianNoise):
+        return (model.sigma**2).expand_as(y)
+    if isinstance(model, dinv.physics.ZeroNoise) or type(model) is (
+        dinv.physics.NoiseModel
+    ):
+        return torch.zeros_like(y)
+    raise NotApplicable(
+        f"The data term is for Gaussian, Poisson or Poisson-Gaussian noise, not "
+        f"{type(model).__name__}."
+    )
+
+
+def noise_level(physics, y=None):
+    """Standard deviation of the noise on the scale of y, a float; at least 1e-3.
+
+    Where it depends on the signal, that of the values of ``y`` together: the square
+    root of the harmonic mean of their variances, the level of a weighted data term.
+    """
+    if is_signal_dependent(physics):
+        level = (1 / variance(physics, y)).mean().rsqrt()
+    else:
+        level = variance(physics, torch.zeros(1)).sqrt()
+    return max(float(level), SMALLEST_LEVEL)
+
+
+def data_weight(level):
+    """(REFERENCE_NOISE / level)^2: what the data term is multiplied by.
 
     Its weights in the papers are for one noise level; in a likelihood, they are divided
     by the square of it.
     """
-    return (REFERENCE_NOISE / noise_level(physics)) ** 2
+    return (REFERENCE_NOISE / level) ** 2

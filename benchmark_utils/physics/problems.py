@@ -1,168 +1,232 @@
-"""The forward problems, by name: operator and noise level.
+"""The forward problems, by name: operator, noise, and their strengths.
 
 Blurs and the filter of super-resolution wrap around the border (circular
 convolution), so that A is the same operator for every solver, with no hidden
 extrapolation outside of the image.
 """
 
-import inspect
-from numbers import Real
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import deepinv as dinv
 import numpy as np
 import torch
 
-from benchmark_utils.common.parameters import COUNT, LEVEL, SHARE, check_value
+from benchmark_utils.common.errors import NotApplicable
+from benchmark_utils.common.parameters import (
+    COUNT,
+    LEVEL,
+    POSITIVE,
+    SHARE,
+    Constraint,
+    one_of,
+)
+from benchmark_utils.physics.noise import NOISES
 
 LEVIN09 = Path(__file__).parent / "kernels" / "levin09.npz"
+N_KERNELS = 8
+
+# The 25x25 square cuts wider blurs: at 5, what is left has a deviation of 4.8.
+BLUR_STD = Constraint(
+    lambda v: POSITIVE.is_valid(v) and v <= 4, "a number above 0, 4 at most"
+)
 
 
-def denoising(shape, generator):
-    """y = x + eps."""
-    return dinv.physics.Denoising()
+def strength(default, constraint):
+    """A field of a problem: its default, and what any value of it must be."""
+    return field(default=default, metadata={"constraint": constraint})
 
 
-def gaussian_deblurring(shape, generator, blur_std=2.0):
-    """25x25 Gaussian blur of standard deviation ``blur_std`` pixels, 4 at most.
+@dataclass(frozen=True)
+class Problem:
+    """A forward problem: y = noise(A x). Its fields are its strengths.
 
-    The square cuts wider ones: at 5, what is left has a deviation of 4.8.
+    Subclasses define ``operator``, and strengths of their own.
+
+    noise_level : standard deviation of the Gaussian noise, for images in [0, 1].
+    noise : "gaussian", "poisson" or "poisson_gaussian".
+    gain : variance of Poisson's noise over the signal (1 / number of photons).
     """
-    kernel = dinv.physics.functional.gaussian_blur(
-        psf_size=(25, 25), sigma=(blur_std, blur_std)
-    )
-    return _circular_blur(shape, kernel)
+
+    noise_level: float = strength(0.01, LEVEL)
+    noise: str = strength("gaussian", one_of(*NOISES))
+    gain: float = strength(0.01, POSITIVE)
+
+    def __post_init__(self):
+        for entry in fields(self):
+            entry.metadata["constraint"].check(entry.name, getattr(self, entry.name))
+
+    def operator(self, shape, generator, n_images):
+        """The deepinv physics A for ``n_images`` images of ``shape`` (C, H, W).
+
+        What is random in A is drawn from ``generator``.
+        """
+        raise NotImplementedError
+
+    @property
+    def size_multiple(self):
+        """The sides of the images are multiples of this."""
+        return 1
+
+    def physics(self, shape, generator, n_images=1):
+        """The operator with its noise model."""
+        physics = self.operator(shape, generator, n_images)
+        physics.noise_model = NOISES[self.noise](self.noise_level, self.gain)
+        return physics
 
 
-def motion_deblurring(shape, generator, kernel=1):
-    """Camera shake: kernel 1 to 8 of Levin et al. (2009)."""
-    with np.load(LEVIN09) as kernels:
-        if f"kernel_{kernel}" not in kernels:
-            raise ValueError(f"kernel must be 1 to {len(kernels)}, not {kernel!r}.")
-        values = torch.from_numpy(kernels[f"kernel_{kernel}"])
-    return _circular_blur(shape, values[None, None])
+@dataclass(frozen=True)
+class Denoising(Problem):
+    """y = x + eps."""
+
+    noise_level: float = strength(0.1, LEVEL)
+
+    def operator(self, shape, generator, n_images):
+        return dinv.physics.Denoising()
 
 
-def super_resolution(shape, generator, factor=4):
-    """Bicubic filter, then one pixel kept out of ``factor`` in each direction."""
-    height, width = shape[-2:]
-    if height % factor or width % factor:
-        raise ValueError(
-            f"An image of {height}x{width} pixels cannot be downsampled by {factor}: "
-            f"choose a size (img_size) that is a multiple of {factor}."
+@dataclass(frozen=True)
+class GaussianDeblurring(Problem):
+    """25x25 Gaussian blur of standard deviation ``blur_std`` pixels."""
+
+    blur_std: float = strength(2.0, BLUR_STD)
+
+    def operator(self, shape, generator, n_images):
+        kernel = dinv.physics.functional.gaussian_blur(
+            psf_size=(25, 25), sigma=(self.blur_std, self.blur_std)
         )
-    physics = dinv.physics.Downsampling(
-        img_size=shape, filter="bicubic", factor=factor, padding="circular"
+        return circular_blur(shape, kernel.float())
+
+
+@dataclass(frozen=True)
+class MotionDeblurring(Problem):
+    """Camera shake: kernel 1 to 8 of Levin et al. (2009)."""
+
+    kernel: int = strength(1, one_of(*range(1, N_KERNELS + 1)))
+
+    def operator(self, shape, generator, n_images):
+        with np.load(LEVIN09) as kernels:
+            values = torch.from_numpy(kernels[f"kernel_{self.kernel}"])
+        return circular_blur(shape, values[None, None])
+
+
+@dataclass(frozen=True)
+class SuperResolution(Problem):
+    """Bicubic downsampling by ``factor``, as MATLAB's imresize does inside the image.
+
+    Pixel i of y looks at pixel factor i + (factor - 1) / 2 of x. The border is
+    circular, where imresize repeats it.
+    """
+
+    factor: int = strength(4, COUNT)
+
+    @property
+    def size_multiple(self):
+        return self.factor
+
+    def operator(self, shape, generator, n_images):
+        height, width = shape[-2:]
+        if height % self.factor or width % self.factor:
+            raise NotApplicable(
+                f"An image of {height}x{width} pixels cannot be downsampled by "
+                f"{self.factor}: choose a size (img_size) that is a multiple of "
+                f"{self.factor}."
+            )
+        kernel = bicubic_kernel(self.factor)
+        check_kernel_fits(shape, kernel)
+        return dinv.physics.Downsampling(
+            img_size=shape, filter=kernel, factor=self.factor, padding="circular"
+        )
+
+
+@dataclass(frozen=True)
+class Inpainting(Problem):
+    """Each pixel is missing with probability ``missing``; one mask per image."""
+
+    missing: float = strength(0.5, SHARE)
+
+    def operator(self, shape, generator, n_images):
+        draws = torch.rand(
+            (n_images, 1, *shape[-2:]), generator=generator, dtype=torch.float32
+        )
+        mask = (draws >= self.missing).to(draws)
+        return dinv.physics.Inpainting(img_size=shape, mask=mask)
+
+
+PROBLEMS = {
+    "denoising": Denoising,
+    "gaussian_deblurring": GaussianDeblurring,
+    "motion_deblurring": MotionDeblurring,
+    "sr4": SuperResolution,
+    "inpainting": Inpainting,
+}
+
+# What a dataset offers as parameters; None is the default of the problem at hand.
+STRENGTHS = tuple(
+    dict.fromkeys(
+        entry.name for problem in PROBLEMS.values() for entry in fields(problem)
     )
-    _check_size(shape, physics.filter)
-    return physics
+)
 
 
-def _circular_blur(shape, kernel):
-    _check_size(shape, kernel)
+def bicubic_kernel(factor):
+    """The filter of imresize for downscaling by ``factor``: (1, 1, k, k), k odd.
+
+    The cubic of Keys (1981), a = -1/2, stretched by ``factor``, around the pixel
+    (factor - 1) / 2 on the right of the kernel's centre.
+    """
+    radius = (5 * factor - 1) // 2
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float64)
+    # A convolution looks at pixel n - offset, which is -offset away.
+    t = (-offsets - (factor - 1) / 2).abs() / factor
+    near = 1.5 * t**3 - 2.5 * t**2 + 1
+    far = -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+    profile = torch.where(t <= 1, near, torch.where(t < 2, far, 0.0))
+    profile = profile / profile.sum()
+    return torch.outer(profile, profile)[None, None].float()
+
+
+def circular_blur(shape, kernel):
+    check_kernel_fits(shape, kernel)
     return dinv.physics.BlurFFT(img_size=shape, filter=kernel)
 
 
-def _check_size(shape, kernel):
+def check_kernel_fits(shape, kernel):
     """A kernel larger than the image would be cut, and would not sum to 1."""
     (height, width), (rows, columns) = shape[-2:], kernel.shape[-2:]
     if height < rows or width < columns:
-        raise ValueError(
+        raise NotApplicable(
             f"An image of {height}x{width} pixels is smaller than the kernel "
             f"({rows}x{columns}): choose a larger img_size."
         )
 
 
-def inpainting(shape, generator, missing=0.5, n_images=1):
-    """Each pixel is missing with probability ``missing``; one mask per image."""
-    draws = torch.rand((n_images, 1, *shape[-2:]), generator=generator)
-    return dinv.physics.Inpainting(img_size=shape, mask=(draws >= missing).float())
-
-
-# name: (operator, default noise level)
-PROBLEMS = {
-    "denoising": (denoising, 0.1),
-    "gaussian_deblurring": (gaussian_deblurring, 0.01),
-    "motion_deblurring": (motion_deblurring, 0.01),
-    "sr4": (super_resolution, 0.01),
-    "inpainting": (inpainting, 0.01),
-}
-
-# The strengths that a dataset offers as parameters; None is the problem's default.
-STRENGTHS = ("blur_std", "kernel", "factor", "missing")
-
-# What a strength must be. The kernels are checked against their file.
-VALID = {
-    "blur_std": (
-        lambda v: isinstance(v, Real) and 0 < v <= 4,
-        "a number above 0, 4 at most",
-    ),
-    "factor": COUNT,
-    "missing": SHARE,
-    "noise_level": LEVEL,
-}
-
-
-def default_strength(problem, strength):
-    """What None stands for; None if the problem is unknown or lacks this strength."""
-    if problem not in PROBLEMS:
-        return None
-    operator, noise_level = PROBLEMS[problem]
-    if strength == "noise_level":
-        return noise_level
-    known = inspect.signature(operator).parameters
-    return known[strength].default if strength in known else None
-
-
-def check_strengths(**strengths):
-    """Raise ``ValueError`` for a value without meaning; None is always allowed."""
-    for name, value in strengths.items():
-        if name in VALID and value is not None:
-            check_value(name, value, VALID[name])
-
-
-def size_multiple(problem, factor=None):
-    """The sides of the images of a problem are multiples of this."""
-    if PROBLEMS.get(problem, (None,))[0] is not super_resolution:
-        return 1
-    return default_strength(problem, "factor") if factor is None else factor
-
-
-def make_physics(problem, shape, generator, n_images=1, noise_level=None, **strengths):
-    """The physics of a problem, for images of one shape.
-
-    Parameters
-    ----------
-    problem : str
-        A key of ``PROBLEMS``.
-    shape : tuple (C, H, W)
-    generator : torch.Generator
-        Draws what is random in the operator, then the noise.
-    n_images : int
-        Images in the batch (each has a mask of its own in inpainting).
-    noise_level : float or None
-        Standard deviation of the Gaussian noise; None for the problem's default.
-    **strengths
-        ``blur_std``, ``kernel``, ``factor`` or ``missing``; None is left out.
+def make_problem(name, **strengths):
+    """The problem of this name; a strength that is None has its default.
 
     Raises
     ------
-    ValueError
-        Unknown problem, or a strength that this problem does not have.
+    NotApplicable
+        Unknown problem, a strength that it does not have, or a value without meaning.
     """
-    if problem not in PROBLEMS:
-        raise ValueError(
-            f"Unknown problem {problem!r}. The problems are: {', '.join(PROBLEMS)}."
+    if name not in PROBLEMS:
+        raise NotApplicable(
+            f"Unknown problem {name!r}. The problems are: {', '.join(PROBLEMS)}."
         )
-    operator, default_noise_level = PROBLEMS[problem]
-    known = inspect.signature(operator).parameters
-    check_strengths(noise_level=noise_level, **strengths)
-    strengths = {name: v for name, v in strengths.items() if v is not None}
-    if unknown := set(strengths) - set(known):
-        raise ValueError(f"The problem {problem} has no {', '.join(sorted(unknown))}.")
-    if "n_images" in known:
-        strengths["n_images"] = n_images
-    physics = operator(shape, generator, **strengths)
-    sigma = default_noise_level if noise_level is None else noise_level
-    physics.noise_model = dinv.physics.GaussianNoise(sigma=sigma, rng=generator)
-    return physics
+    given = {key: value for key, value in strengths.items() if value is not None}
+    if unknown := given.keys() - {entry.name for entry in fields(PROBLEMS[name])}:
+        raise NotApplicable(f"The problem {name} has no {', '.join(sorted(unknown))}.")
+    return PROBLEMS[name](**given)
+
+
+def default_strength(problem, name):
+    """What None stands for; None if the problem is unknown or lacks this strength."""
+    return getattr(PROBLEMS.get(problem), name, None)
+
+
+def make_physics(problem, shape, generator, n_images=1, **strengths):
+    """The physics of a problem, for ``n_images`` images of ``shape`` (C, H, W).
+
+    The parameters and errors are those of ``make_problem``.
+    """
+    return make_problem(problem, **strengths).physics(shape, generator, n_images)

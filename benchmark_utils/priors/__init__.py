@@ -1,5 +1,6 @@
 """Explicit priors (TV, wavelets) and those that are networks."""
 
+from benchmark_utils.priors.fire import Residuals, schedule
 from benchmark_utils.priors.networks import CompactUNet, ResidualBlock
 from benchmark_utils.priors.restoration import (
     load_compact,
@@ -13,6 +14,7 @@ from benchmark_utils.priors.wavelets import pad_to_multiple, soft_threshold
 __all__ = [
     "CompactUNet",
     "ResidualBlock",
+    "Residuals",
     "gradient",
     "gradient_adjoint",
     "load_compact",
@@ -21,5 +23,6 @@ __all__ = [
     "pad_to_multiple",
     "project_on_ball",
     "save_compact_weights",
+    "schedule",
     "soft_threshold",
 ]

@@ -23,7 +23,7 @@ from benchmark_utils.common.checksums import (
     sha256,
     write_checksum,
 )
-from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.paths import data_folder
 
 KEY = "published_weights"
@@ -178,8 +178,26 @@ def load_published(name, device):
     return network.eval().to(device)
 
 
+def published_file(task):
+    """The key of ``FILES`` that the restorer of a task loads."""
+    if task == "deblur":
+        found = (data_folder(KEY) / FILES["restormer_gaussian"].file).exists()
+        return "restormer_gaussian" if found else "restormer_defocus"
+    return TASK_FILES[task]
+
+
+def find_published(name):
+    """The path of a file of ``FILES``, downloaded if it is not there.
+
+    Raises
+    ------
+    Unavailable
+        It is neither here nor to be downloaded.
+    """
+    return _find(FILES[name])
+
+
 def _find(published):
-    """The path of a file, downloaded if it is not there."""
     folder = data_folder(KEY)
     path = folder / published.file
     if path.is_file():
@@ -213,9 +231,10 @@ def _jpeg(device):
 
 
 def _deblur(device):
-    if (data_folder(KEY) / FILES["restormer_gaussian"].file).exists():
-        return _fine_tuned("restormer_gaussian")(device)
-    network = load_published("restormer_defocus", device)
+    name = published_file("deblur")
+    if name == "restormer_gaussian":
+        return _fine_tuned(name)(device)
+    network = load_published(name, device)
     return lambda degraded, size: network(degraded.y)
 
 
@@ -241,7 +260,7 @@ def _super_resolution(factor):
         def restore(degraded, size):
             height, width = degraded.y.shape[-2:]
             if (height, width) != tuple(-(-side // factor) for side in size):
-                raise ValueError(
+                raise NotApplicable(
                     f"SwinIR x{factor} makes {factor * height}x{factor * width} pixels "
                     f"of {height}x{width}, and {size[0]}x{size[1]} are asked for: it "
                     "needs its own degradation."
@@ -268,6 +287,15 @@ def _inpaint(device):
 
     return restore
 
+
+TASK_FILES = {
+    "denoiser": "drunet",
+    "motion": "restormer_motion",
+    "jpeg": "scunet",
+    "sr2": "swinir_x2",
+    "sr3": "swinir_x3",
+    "inpaint": "lama",
+}
 
 # Tasks whose network takes nothing but the smaller images of its own degradation.
 ENLARGING = ("sr2", "sr3")

@@ -15,14 +15,16 @@ from benchmark_utils.common.checksums import (
     sha256,
     write_checksum,
 )
-from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.physics.degradations import DEGRADATIONS
 from benchmark_utils.physics.holes import fill_holes
 from benchmark_utils.priors.networks import CompactUNet
 from benchmark_utils.priors.published import (
     ENLARGING,
     PUBLISHED_RESTORERS,
+    find_published,
     load_published,
+    published_file,
 )
 from benchmark_utils.priors.tv import tv_prox
 
@@ -43,6 +45,16 @@ def load_compact(name, device):
     Unavailable
         The file is missing, or its checksum is not the recorded one.
     """
+    path = find_compact(name)
+    network = CompactUNet.from_weights(load_file(path)).eval().requires_grad_(False)
+    return network.to(device, memory_format=torch.channels_last)
+
+
+def find_compact(name):
+    """The file of a network of this repository.
+
+    ``Unavailable`` if it is missing, or if its checksum is not the recorded one.
+    """
     path = WEIGHTS / f"compact_{name}.safetensors"
     expected = read_checksums(WEIGHTS_CHECKSUMS).get(path.name)
     if expected is None or not path.exists():
@@ -51,8 +63,7 @@ def load_compact(name, device):
             f"repository, or make them with python training/train.py {name}."
         )
     check(path, expected)
-    network = CompactUNet.from_weights(load_file(path)).eval().requires_grad_(False)
-    return network.to(device, memory_format=torch.channels_last)
+    return path
 
 
 def save_compact_weights(network, name):
@@ -113,11 +124,16 @@ def _tv(device):
     return denoise
 
 
-def _bm3d(device):
+def import_bm3d():
     try:
         from bm3d import bm3d_rgb
     except ImportError as error:
         raise Unavailable("The denoiser bm3d needs: pip install bm3d") from error
+    return bm3d_rgb
+
+
+def _bm3d(device):
+    bm3d_rgb = import_bm3d()
 
     def denoise(x, sigma):
         images = x.permute(0, 2, 3, 1).cpu().double().numpy()
@@ -165,7 +181,7 @@ CHANNELS = {
 
 
 def check_images(shapes, name, degradation=None):
-    """Raise ``ValueError`` for images that a denoiser or a prior does not take.
+    """Raise ``NotApplicable`` for images that a denoiser or a prior does not take.
 
     Parameters
     ----------
@@ -180,12 +196,12 @@ def check_images(shapes, name, degradation=None):
         taken = CHANNELS.get(name, (channels,))
         if channels not in taken:
             numbers = " or ".join(map(str, taken))
-            raise ValueError(
+            raise NotApplicable(
                 f"{name!r} takes images of {numbers} channels, and these have "
                 f"{channels}: take another denoiser, or other networks."
             )
         if min(height, width) < smallest:
-            raise ValueError(
+            raise NotApplicable(
                 f"{type(degradation).__name__} takes images of {smallest} pixels or "
                 f"more on each side, and these have {height}x{width}: choose a larger "
                 "img_size, or another prior."
@@ -194,6 +210,8 @@ def check_images(shapes, name, degradation=None):
 
 class CountedDenoiser:
     """A denoiser D(x, sigma) that counts the images its network was given.
+
+    The real and the imaginary part of a complex image are two grey images to it.
 
     Parameters
     ----------
@@ -206,8 +224,9 @@ class CountedDenoiser:
         self.function, self.n_images = function, 0
 
     def __call__(self, x, sigma):
-        self.n_images += len(x) * getattr(self.function, "n_calls", 1)
-        return self.function(x, sigma)
+        images = x.flatten(0, 1)[:, None] if x.shape[1] == 2 else x
+        self.n_images += len(images) * getattr(self.function, "n_calls", 1)
+        return self.function(images, sigma).view(x.shape)
 
 
 def load_denoiser(name, device="cpu", shapes=()):
@@ -215,23 +234,42 @@ def load_denoiser(name, device="cpu", shapes=()):
 
     Raises
     ------
-    ValueError
-        Unknown name, or images (C, H, W) that it does not take.
+    NotApplicable, Unavailable
+        As ``check_denoiser``.
+    """
+    check_denoiser(name, shapes)
+    return CountedDenoiser(DENOISERS[name](device))
+
+
+def check_denoiser(name, shapes=()):
+    """See, without loading it, that a denoiser can be had for images (C, H, W).
+
+    Raises
+    ------
+    NotApplicable
+        Unknown name, or images that it does not take.
     Unavailable
-        The weights or the package it needs are not here.
+        The package or the weights that it needs are not here.
     """
     if name not in DENOISERS:
-        raise ValueError(
+        raise NotApplicable(
             f"Unknown denoiser {name!r}. The denoisers are: {', '.join(DENOISERS)}."
         )
     check_images(shapes, name)
-    return CountedDenoiser(DENOISERS[name](device))
+    if name in ("compact", "equivariant"):
+        find_compact("denoiser")
+    elif name == "bm3d":
+        import_bm3d()
+    elif name == "drunet":
+        find_published("drunet")
 
 
 class RestorationModel:
     """T(x) = R(D(x)), whose fixed points are the favourite images of the prior.
 
     Terris, Kamilov and Moreau (2025). It counts the images that the network was given.
+    D degrades complex images (B, 2, H, W) as a whole, and R restores their real and
+    their imaginary part as two grey images.
 
     Parameters
     ----------
@@ -250,10 +288,15 @@ class RestorationModel:
 
     def restore(self, degraded, size):
         """R alone, on images that are already degraded: (B, C, *size)."""
-        self.n_images += len(degraded.y)
-        restored = self.restorer(degraded, size)
+        is_complex = degraded.y.shape[1] == 2
+        self.n_images += len(degraded.y) * (2 if is_complex else 1)
+        if is_complex:
+            parts = self.restorer(as_grey_images(degraded), size)
+            restored = parts[:, 0].unflatten(0, (-1, 2))
+        else:
+            restored = self.restorer(degraded, size)
         if restored.shape[-2:] != tuple(size):
-            raise ValueError(
+            raise NotApplicable(
                 f"The network gives {tuple(restored.shape[-2:])} pixels where "
                 f"{tuple(size)} are asked for: it needs its own degradation."
             )
@@ -310,28 +353,64 @@ def load_restoration(
 
     Raises
     ------
-    ValueError
+    NotApplicable, Unavailable
+        As ``check_restoration``; or the weights are damaged.
+    """
+    degradation = check_restoration(
+        task, networks, degradation, strength, shapes, **ranges
+    )
+    return RestorationModel(RESTORERS[networks][task](device), degradation)
+
+
+def check_restoration(
+    task, networks="compact", degradation=None, strength=1.0, shapes=(), **ranges
+):
+    """The degradation of a restoration model that can be had, without loading it.
+
+    The parameters are those of ``load_restoration``.
+
+    Raises
+    ------
+    NotApplicable
         Unknown task or family, ``strength`` out of its range, or a network that does
         not take this ``degradation`` or these images.
     Unavailable
         The weights are not here.
     """
     if not 0 <= strength <= 1:
-        raise ValueError(f"strength must be between 0 and 1, not {strength!r}.")
+        raise NotApplicable(f"strength must be between 0 and 1, not {strength!r}.")
     if networks not in RESTORERS:
-        raise ValueError(
+        raise NotApplicable(
             f"Unknown networks {networks!r}. They are: {', '.join(RESTORERS)}."
         )
     if task not in RESTORERS[networks]:
-        raise ValueError(
+        raise NotApplicable(
             f"Unknown prior {task!r}. The priors are: {', '.join(RESTORERS[networks])}."
         )
     if networks == "published" and task in ENLARGING and degradation is not None:
-        raise ValueError(
+        raise NotApplicable(
             f"The published network of {task} enlarges what it is given: it needs its "
             "own degradation. Those of networks=compact do not."
         )
     if degradation is None:
         degradation = replace(DEGRADATIONS[task].weakened(strength), **ranges)
     check_images(shapes, networks, degradation)
-    return RestorationModel(RESTORERS[networks][task](device), degradation)
+    if networks == "published":
+        find_published(published_file(task))
+    else:
+        find_compact(task)
+    return degradation
+
+
+def as_grey_images(degraded):
+    """Degraded complex images (B, 2, H, W) as grey ones (2 B, 1, H, W)."""
+
+    def twice(values):
+        return None if values is None else values.repeat_interleave(2, dim=0)
+
+    return replace(
+        degraded,
+        y=degraded.y.flatten(0, 1)[:, None],
+        sigma=twice(degraded.sigma),
+        mask=twice(degraded.mask),
+    )

@@ -1,6 +1,7 @@
 """Isotropic total variation: TV(x) = sum over pixels and channels of ||(grad x)||_2.
 
-Forward differences, no flow through the border (Neumann), as in deepinv.
+Forward differences, no flow through the border (Neumann), as in deepinv. The real and
+the imaginary part of a complex image are taken together: the norm is that of both.
 """
 
 import torch
@@ -24,15 +25,21 @@ def gradient_adjoint(u):
     return x
 
 
-def project_on_ball(u, radius):
-    """Each 2-vector of u (2, ...) brought in place to a norm of at most ``radius``."""
+def project_on_ball(u, radius, jointly=False):
+    """Each 2-vector of u (2, B, C, H, W), in place, to a norm of at most ``radius``.
+
+    ``jointly``: the vectors of all the channels of a pixel make one.
+    """
     norm = torch.hypot(u[0], u[1])
+    if jointly:
+        norm = torch.linalg.vector_norm(norm, dim=1, keepdim=True)
     return u.mul_(radius / norm.clamp_(min=radius))
 
 
-def total_variation(x):
-    """TV of each image: (B,)."""
-    return torch.linalg.vector_norm(gradient(x), dim=0).flatten(1).sum(1)
+def total_variation(x, jointly=False):
+    """TV of each image: (B,). ``jointly``: of all the channels together."""
+    dims = (0, 2) if jointly else 0
+    return torch.linalg.vector_norm(gradient(x), dim=dims).flatten(1).sum(1)
 
 
 def tv_prox(y, weight, n_iter=50):

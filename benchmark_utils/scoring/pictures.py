@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+# Pictures kept for the dashboard, from the first test images.
+N_PICTURES = 2
+
 # Smaller atoms are enlarged to this width, in pixels, or a little more.
 ATOM_WIDTH = 16
 
@@ -77,3 +80,43 @@ def atom_sheet(atoms):
         n_channels, n_rows * height, n_columns * width
     )
     return F.pad(sheet, (1, 0, 1, 0), value=1.0)
+
+
+def of_result(batches, x_hat, snapshots=None, atoms=None):
+    """What the dashboard shows of a run: PNG files of the first N_PICTURES images.
+
+    Parameters
+    ----------
+    batches : list of Batch, with their truth.
+    x_hat : list of tensors, one per batch.
+    snapshots : dict {iteration: list of tensors} or None
+    atoms : tensor (K, C, h, w) or None
+
+    Returns
+    -------
+    dict: names (list of str), truth, measurement, reconstruction (lists of PNG),
+    snapshots, {iteration: list of PNG}, and atoms (PNG), a sheet of all of them, where
+    there are some. Vectors have their atoms alone, or None.
+    """
+    sheet = {} if atoms is None else {"atoms": png(atom_sheet(atoms))}
+    if not batches[0].domain.is_image:
+        return sheet or None
+
+    def first(pictures_of_batches):
+        images = [image for batch in pictures_of_batches for image in batch]
+        return [png(image) for image in images[:N_PICTURES]]
+
+    def shown(signals):
+        return first(b.domain.scored(x) for b, x in zip(batches, signals))
+
+    names = [name for batch in batches for name in batch.names]
+    return {
+        "names": names[:N_PICTURES],
+        "truth": shown([batch.x for batch in batches]),
+        "measurement": first(
+            b.domain.measurement_picture(b.y, b.physics) for b in batches
+        ),
+        "reconstruction": shown(x_hat),
+        "snapshots": {k: shown(kept) for k, kept in (snapshots or {}).items()},
+        **sheet,
+    }

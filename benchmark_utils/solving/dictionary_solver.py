@@ -2,7 +2,6 @@
 
 import torch
 
-from benchmark_utils.common.parameters import POSITIVE
 from benchmark_utils.dictionaries.sparse_coding import sparse_code
 from benchmark_utils.dictionaries.vectors import operator_of, random_dictionary
 from benchmark_utils.solving.solver import IterativeSolver
@@ -23,15 +22,8 @@ class DictionarySolver(IterativeSolver):
     """
 
     N_FIRST, N_CODING = 100, 20
-    valid = {"lam": POSITIVE}
+    domains = ("vector",)
     test_config = {"dataset": {"name": "synthetic_dictionary", "n_signals": 200}}
-
-    def check_signals(self):
-        if self.batches[0].y.ndim != 2:
-            raise ValueError(
-                f"{self.name} takes vectors (synthetic_dictionary, patches), and these "
-                "signals are images."
-            )
 
     def first_dictionary(self):
         """Random atoms, ``n_atoms`` of them; as many as the true ones by default.

@@ -6,12 +6,25 @@ import torch
 from benchopt import BaseSolver
 from benchopt.stopping_criterion import StoppingCriterion
 
-from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.naming import ShortName
-from benchmark_utils.common.parameters import COUNT, check_parameters, optional
+from benchmark_utils.common.parameters import check_parameters
 from benchmark_utils.data.batches import for_solver
-from benchmark_utils.priors.restoration import load_denoiser, load_restoration
+from benchmark_utils.physics.data_term import data_term
+from benchmark_utils.priors.restoration import (
+    check_denoiser,
+    check_restoration,
+    load_denoiser,
+    load_restoration,
+)
 from benchmark_utils.solving.tuned import solver_key, tuned_parameters
+
+# How sentences call the kinds of signals.
+KINDS = {
+    "image": "images",
+    "complex": "complex images",
+    "vector": "vectors",
+}
 
 
 class FixedBudget(StoppingCriterion):
@@ -31,13 +44,14 @@ class IterativeSolver(ShortName, BaseSolver):
 
     What a solver defines
     ---------------------
-    name, parameters : as in benchopt. Numbers of iterations are parameters; those that
-        are named n_* count something, 1 at least.
+    name, parameters : as in benchopt. What a value must be stands beside its default:
+        ``"n_iter": COUNT(20)`` (benchmark_utils/common/parameters.py).
     search_space : dict of Range
         The hyper-parameters to tune. Their value in ``parameters`` is "tuned": the
         value of config/tuned.yml for the problem at hand, or the range's default.
-    valid : dict {parameter: (test, description)}
-        What other parameters must be (benchmark_utils/common/parameters.py).
+    check() : optional
+        Raises ``NotApplicable`` for options or signals that the method does not take.
+        It is cheap: nothing is loaded yet. Any other error is a bug.
     setup() : optional
         Loads what the method needs, once per problem; not timed.
     learn(train) : optional
@@ -45,6 +59,8 @@ class IterativeSolver(ShortName, BaseSolver):
     iterate(y, physics)
         A generator that yields the successive x_k of one batch, shape (B, C, H, W).
         One-shot methods yield once. Stochastic ones draw from ``self.generator``.
+    domains : tuple of str
+        The kinds of signals that it takes: "image", "complex", "vector".
     snapshots : tuple of int
         Iterations whose pictures are kept for the dashboard, beside the last one.
     atoms : tensor (K, C, h, w)
@@ -55,19 +71,23 @@ class IterativeSolver(ShortName, BaseSolver):
         True for those that may use ``self.true_dictionary``.
 
     What it finds at hand: ``self.device``, ``self.generator``, the values of its
-    parameters, and for signals that are made of atoms or patches their number
-    (``self.n_true_atoms``) or shape (``self.patch_shape``), else None. All batches
-    advance together; a batch that ends early keeps its last iterate. The time of
-    evaluation is not counted, and CUDA is synchronised before each time stamp.
+    parameters, ``self.test`` (the batches to restore), and for signals that are made of
+    atoms or patches their number (``self.n_true_atoms``) or shape
+    (``self.patch_shape``), else None. All batches advance together; a batch that ends
+    early keeps its last iterate. The time of evaluation is not counted, and CUDA is
+    synchronised before each time stamp.
     """
 
     sampling_strategy = "callback"
     stopping_criterion = FixedBudget()
     search_space = {}
-    valid = {}
+    domains = ("image", "complex")
     snapshots = ()
     requires_grad = False
     oracle = False
+
+    def check(self):
+        pass
 
     def setup(self):
         pass
@@ -82,56 +102,58 @@ class IterativeSolver(ShortName, BaseSolver):
 
     def skip(self, **objective):
         try:
-            self._prepare(**objective)
-        except (Unavailable, ValueError) as error:
+            self._receive(**objective)
+            self._check_signals()
+            self._set_hyper_parameters()
+            self.check()
+        except (NotApplicable, Unavailable) as error:
             return True, str(error)
         return False, None
 
     def set_objective(self, **objective):
-        """Everything was prepared by ``skip``, which benchopt calls just before."""
+        """Load what the method needs: benchopt has just called ``skip``."""
+        self.batches = [batch.to(self.device) for batch in self.test]
+        if self.domain.is_image:
+            for batch in self.batches:
+                # ||A|| belongs to the operator: its computation is not timed.
+                _ = data_term(batch.physics, batch.y).lipschitz
+        self.atoms = self.fit_time = None
+        self._networks = []
+        # benchopt keeps one solver for all the datasets, and warms it up once.
+        self._warmup_done = False
+        self.setup()
 
-    def check_signals(self):
-        """Raise ``ValueError`` for signals that this kind of solver does not take."""
-        if self.batches[0].y.ndim != 4:
-            raise ValueError(
-                f"{self.name} takes images, and these signals are vectors."
-            )
-
-    def _prepare(
+    def _receive(
         self, train, test, dataset, problem, device, dictionary=None, patch_shape=None
     ):
         self.device = torch.device(device)
-        self.train = train
-        self.batches = [batch.to(self.device) for batch in test]
+        self.train, self.test = train, test
+        self.dataset, self.problem, self.patch_shape = dataset, problem, patch_shape
+        self.domain = test[0].domain
         self.true_dictionary, self.n_true_atoms = None, None
         if dictionary is not None:
             self.n_true_atoms = dictionary.shape[1]
         if dictionary is not None and self.oracle:
             self.true_dictionary = dictionary.to(self.device, copy=True)
-        self.atoms = self.fit_time = None
-        self.patch_shape = patch_shape
-        self.check_signals()
-        if self.learns() and not len(train):
-            raise ValueError(
+
+    def _check_signals(self):
+        if self.domain.kind not in self.domains:
+            # Those that take complex images take real ones too.
+            raise NotApplicable(
+                f"{self.name} takes {KINDS[self.domains[0]]}, and these signals are "
+                f"{KINDS[self.domain.kind]}."
+            )
+        if self.learns() and not len(self.train):
+            raise NotApplicable(
                 f"{self.name} learns from training signals, and there are none: is "
                 "n_train at least 1?"
             )
-        self._networks = []
-        # benchopt keeps one solver for all the datasets, and warms it up once.
-        self._warmup_done = False
-        self._set_hyper_parameters(dataset, problem)
-        self.setup()
 
-    def _set_hyper_parameters(self, dataset, problem):
+    def _set_hyper_parameters(self):
         """Check the numbers, and put the tuned ones in place of "tuned"."""
-        counts = {
-            name: optional(COUNT) if values == [None] else COUNT
-            for name, values in self.parameters.items()
-            if name.startswith("n_")
-        }
-        check_parameters(self, counts | self.valid)
+        check_parameters(self)
         key = solver_key(self.name, self._parameters, self.search_space)
-        tuned = tuned_parameters(dataset, problem, key)
+        tuned = tuned_parameters(self.dataset, self.problem, key)
         for parameter, space in self.search_space.items():
             value = self._parameters[parameter]
             if value == "tuned":
@@ -139,6 +161,14 @@ class IterativeSolver(ShortName, BaseSolver):
             elif space.shared_by is None:
                 space.check(parameter, value)
             setattr(self, parameter, value)
+
+    def check_denoiser(self, name):
+        """Raise ``NotApplicable`` or ``Unavailable`` where it cannot be loaded."""
+        check_denoiser(name, self._image_shapes())
+
+    def check_restoration(self, task, networks="compact", **ranges):
+        """Raise ``NotApplicable`` or ``Unavailable`` where it cannot be loaded."""
+        check_restoration(task, networks, shapes=self._image_shapes(), **ranges)
 
     def load_denoiser(self, name):
         """A denoiser of the registry, on the solver's device, its calls counted."""
@@ -155,7 +185,11 @@ class IterativeSolver(ShortName, BaseSolver):
         return model
 
     def _image_shapes(self):
-        return {batch.image_shape for batch in self.batches}
+        """(C, H, W) of what the networks see: a complex image is two grey ones."""
+        shapes = {batch.signal_shape for batch in self.test}
+        if self.domain.kind == "complex":
+            return {(1, *shape[1:]) for shape in shapes}
+        return shapes
 
     def get_next(self, stop_val):
         """Every iterate up to the 22nd, then about ten per doubling."""
@@ -199,7 +233,7 @@ class IterativeSolver(ShortName, BaseSolver):
         callback()
 
     def get_result(self):
-        # Scores are computed where the iterates are: nothing is copied but at the end.
+        # Iterates are scored where they are, and not copied.
         finite = torch.stack([x.isfinite().all() for x in self.x_hat])
         self._diverged = not bool(finite.all())
         n_images = sum(len(batch.y) for batch in self.batches)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from benchmark_utils.common.errors import NotApplicable
+
 # What is tuned with one prior says nothing of another.
 PRIOR_OPTIONS = ("prior", "priors")
 TUNED_FILE = Path(__file__).resolve().parents[2] / "config" / "tuned.yml"
@@ -36,11 +38,11 @@ class Range:
     may_be_zero: bool = False
 
     def check(self, name, value):
-        """Raise ``ValueError`` for a value that is not a number of the right sign."""
+        """Raise ``NotApplicable`` unless it is a number of the right sign."""
         bound = ", 0 or more" if self.may_be_zero else " above 0"
         number = isinstance(value, int | float) and math.isfinite(value)
         if not number or value < 0 or (value == 0 and not self.may_be_zero):
-            raise ValueError(f"{name} must be a number{bound}, not {value!r}.")
+            raise NotApplicable(f"{name} must be a number{bound}, not {value!r}.")
 
     def n_values(self, parameters):
         """How many values there are to tune, for the parameters of a solver."""

@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmark_utils.common.checksums import read_checksums, sha256, write_checksum
 from benchmark_utils.common.errors import Unavailable
-from benchmark_utils.data import image_dataset, images
+from benchmark_utils.data import images
 from benchmark_utils.data.batches import measure
 from benchmark_utils.data.images import (
     PACKAGED,
@@ -20,6 +20,7 @@ from benchmark_utils.data.images import (
     center_crop,
     load_images,
 )
+from benchmark_utils.physics import problems
 from benchmark_utils.physics.problems import PROBLEMS, make_physics
 
 
@@ -224,13 +225,13 @@ def test_many_images_are_several_batches_of_at_most_eight(get_data):
 
 def test_training_measurements_are_made_only_when_asked_for(get_data, monkeypatch):
     made = []
-    make_physics = image_dataset.make_physics
+    make_physics = problems.Problem.physics
 
     def counted(*args, **kwargs):
         made.append(args)
         return make_physics(*args, **kwargs)
 
-    monkeypatch.setattr(image_dataset, "make_physics", counted)
+    monkeypatch.setattr(problems.Problem, "physics", counted)
     data = get_data("simulated", n_images=10)
     assert len(made) == len(data["test"]) == 2
     train = data["train"]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark_utils.physics.noise import draw_measurements
 from benchmark_utils.physics.problems import LEVIN09, PROBLEMS, make_physics
 
 NOISE_LEVELS = {
@@ -55,7 +56,9 @@ def test_no_noise_means_none(problem):
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_measurements_are_those_of_the_seed(problem):
     def measure(seed):
-        return physics_of(problem, seed=seed, n_images=2)(image(2))
+        draws = generator(seed)
+        physics = make_physics(problem, (3, 64, 48), draws, n_images=2)
+        return draw_measurements(physics, image(2), draws)
 
     assert torch.equal(measure(1), measure(1))
     assert not torch.equal(measure(1), measure(2))
@@ -135,3 +138,25 @@ def test_missing_pixels_say_nothing_not_even_noise():
     physics = physics_of("inpainting", n_images=2)
     y = physics(image(2))
     assert (y[physics.mask.expand_as(y) == 0] == 0).all()
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 8])
+def test_downsampling_is_matlabs_imresize_away_from_the_border(factor):
+    shape = (1, 15 * factor, 12 * factor)
+    physics = make_physics("sr4", shape, generator(), factor=factor)
+    x = image(2, shape)
+    expected = dinv.physics.functional.imresize_matlab(x, scale=1 / factor)
+    torch.testing.assert_close(
+        physics.A(x)[..., 3:-3, 3:-3], expected[..., 3:-3, 3:-3], rtol=0, atol=2e-6
+    )
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 8])
+def test_pixel_i_of_a_small_image_looks_at_factor_i_plus_half_of_the_rest(factor):
+    n = 16 * factor
+    physics = make_physics("sr4", (1, n, n), generator(), factor=factor)
+    pixel = torch.zeros(1, 1, 16, 16)
+    pixel[0, 0, 7, 7] = 1
+    row = physics.A_adjoint(pixel)[0, 0].sum(1).double()
+    centre = float((row * torch.arange(n)).sum() / row.sum())
+    assert centre == pytest.approx(7 * factor + (factor - 1) / 2, abs=1e-4)

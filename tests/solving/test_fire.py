@@ -10,6 +10,7 @@ from benchopt.utils.run_context import RunContext
 from conftest import BENCHMARK
 from torch.nn import functional as F
 
+from benchmark_utils.common.parameters import one_or_each
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.data.images import center_crop, load_images
 from benchmark_utils.physics.data_term import data_term
@@ -28,7 +29,6 @@ from benchmark_utils.priors.restoration import RestorationModel
 from benchmark_utils.scoring.metrics import psnr
 from benchmark_utils.solving import tuned
 from benchmark_utils.solving.tuned import Range
-from solvers.fire_hqs import numbers
 from tools import tune
 
 INVERSE_PROBLEMS = ["gaussian_deblurring", "sr4", "inpainting"]
@@ -63,7 +63,9 @@ def instance(name, batch, seed=0, **parameters):
     solver = solver_class.get_instance(**parameters)
     RunContext().set_run_context("objective", "dataset", solver, 0, seed)
     data = {"dataset": "none", "problem": "none", "device": "cpu"}
-    _, reason = solver.skip(train=[], test=[batch], **data)
+    skipped, reason = solver.skip(train=[], test=[batch], **data)
+    if not skipped:
+        solver.set_objective(train=[], test=[batch], **data)
     return solver, reason
 
 
@@ -503,12 +505,12 @@ def test_a_measurement_of_another_size_is_refused_before_the_run():
 
 
 def test_weights_are_one_for_all_or_one_each():
-    assert numbers(0.5, 3) == [0.5, 0.5, 0.5]
-    assert numbers([0.5, 0.2], 2) == [0.5, 0.2]
-    assert numbers("0.5+0.2", 2) == [0.5, 0.2]
+    assert one_or_each("gamma", 0.5, 3) == [0.5, 0.5, 0.5]
+    assert one_or_each("gamma", [0.5, 0.2], 2) == [0.5, 0.2]
+    assert one_or_each("gamma", "0.5+0.2", 2) == [0.5, 0.2]
     for value in ([0.5], (0.1, 0.2, 0.3), "0.5+0.2+0.3"):
-        with pytest.raises(ValueError, match="2 priors need 2 values of gamma"):
-            numbers(value, 2)
+        with pytest.raises(ValueError, match="a number, or 2 of them, not"):
+            one_or_each("gamma", value, 2)
 
 
 @pytest.mark.parametrize(
@@ -520,7 +522,7 @@ def test_weights_are_one_for_all_or_one_each():
         (
             "FiRe-HQS",
             {"priors": "denoiser", "gamma": "0.5+0.2"},
-            ["1 priors need 1 values of gamma, not 2"],
+            ["gamma must be a number, not '0.5+0.2'"],
         ),
         (
             "FiRe-HQS",

@@ -65,7 +65,7 @@ def test_cdl_without_low_frequencies_is_the_model_of_the_paper(data, get_iterate
 
 def test_an_unknown_start_of_cdl_is_refused(data):
     skipped, reason = stop_reason("CDL", data(), [], init="ones")
-    assert skipped and reason == "init must be patches or random, not 'ones'."
+    assert skipped and reason == "init must be one of patches, random, not 'ones'."
 
 
 @pytest.mark.parametrize("name", ["CDL", "CDL supervised"])

@@ -1,0 +1,50 @@
+"""Where the solvers run: auto, cpu, cuda or one of several GPUs."""
+
+import torch
+from benchopt.parallel_backends import is_distributed_frontal
+
+from benchmark_utils.common.errors import NotApplicable
+
+
+def resolved(device):
+    """The torch device of ``device``, where auto is a GPU if torch sees one."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(str(device))
+
+
+def check_device(device):
+    """Raise ``NotApplicable`` unless the solvers can run on ``device``.
+
+    On the login node of a cluster, what it has says nothing of the jobs, which check
+    for themselves; ``auto`` would be cached as the login node's.
+    """
+    if is_distributed_frontal():
+        if device != "auto":
+            return
+        raise NotApplicable(
+            "device=auto cannot be told from the login node of a cluster: add "
+            '-o "Inverse problems[device=cuda]", or device=cpu.'
+        )
+    try:
+        wanted = resolved(device)
+    except RuntimeError:
+        wanted = None
+    if wanted is None or wanted.type not in ("cpu", "cuda"):
+        raise NotApplicable(
+            f"device must be auto, cpu, cuda or, with its quotes, 'cuda:1', not "
+            f"{device!r}."
+        )
+    if wanted.type == "cpu":
+        return
+    if not torch.cuda.is_available():
+        raise NotApplicable(
+            f"device={device} was asked for, but torch sees no CUDA device: "
+            "install the CUDA build of torch, or leave the device on auto."
+        )
+    n_devices = torch.cuda.device_count()
+    if wanted.index is not None and wanted.index >= n_devices:
+        raise NotApplicable(
+            f"device={device} was asked for, but the last CUDA device that "
+            f"torch sees is cuda:{n_devices - 1}."
+        )

@@ -1,0 +1,161 @@
+"""The scores of a run, from its reconstructions, its truths and its data terms.
+
+``triples`` are (data term, x_hat, x) of each test batch, with its domain.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from benchmark_utils.common.errors import NotApplicable
+from benchmark_utils.data.domain import Domain
+from benchmark_utils.dictionaries.vectors import (
+    kernel_norm,
+    learning_cost,
+    operator_of,
+    oracle_score,
+    recovery_score,
+)
+from benchmark_utils.physics.data_term import DataTerm
+from benchmark_utils.priors.restoration import check_restoration, load_restoration
+from benchmark_utils.scoring import metrics
+
+# PSNR (dB) below which a solver diverged: errors ten times the range of the images.
+DIVERGED = -20.0
+
+# The cost that dictionaries are compared by: its weight, signals and iterations.
+LAM, N_SIGNALS, N_ITER = 0.1, 200, 200
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a solver answered for one batch, and what is true.
+
+    Attributes
+    ----------
+    f : DataTerm of the measurements.
+    x_hat, x : tensors of one shape, (B, C, H, W) or (B, n).
+    domain : Domain of x.
+    """
+
+    f: DataTerm
+    x_hat: torch.Tensor
+    x: torch.Tensor
+    domain: Domain
+
+    def __post_init__(self):
+        if self.x_hat.shape != self.x.shape:
+            raise ValueError(
+                f"x_hat has a batch of shape {tuple(self.x_hat.shape)} where the "
+                f"images have shape {tuple(self.x.shape)}: a solver yields one "
+                "reconstruction per image, of its size."
+            )
+
+    @property
+    def pair(self):
+        """x_hat and x as the metrics compare them: magnitudes, in [0, 1]."""
+        return self.domain.scored(self.x_hat), self.domain.scored(self.x)
+
+    def psnr(self):
+        """One value per image; one for all the vectors of a batch, some being zero."""
+        if self.domain.is_image:
+            return metrics.psnr(*self.pair)
+        return metrics.psnr(self.x_hat[None], self.x[None])
+
+
+def scores_of_iterate(comparisons):
+    """PSNR and data fit, cheap enough for each iterate: {score: tensor or bool}.
+
+    ``diverged`` is True where an image has NaN or infinite values, or a PSNR below
+    DIVERGED; the PSNR is NaN then.
+    """
+    psnr = torch.cat([c.psnr() for c in comparisons])
+    psnr = psnr.where(psnr > DIVERGED, torch.nan)
+    fit = torch.cat([metrics.data_fit_error(c.f, c.x_hat) for c in comparisons])
+    return {
+        "psnr": psnr.mean(),
+        "psnr_std": psnr.std(correction=0),
+        "psnr_min": psnr.min(),
+        "data_fit": fit.mean(),
+        "diverged": bool(psnr.isnan().any()),
+    }
+
+
+def scores_of_result(comparisons):
+    """SSIM, LPIPS, and the error outside and inside of ker A, of images.
+
+    psnr_kernel is the mean over the images of which something is lost, and is left out
+    where there is none.
+    """
+    if not comparisons[0].domain.is_image:
+        return {}
+    pairs = [c.pair for c in comparisons]
+    split = [metrics.range_and_kernel_psnr(c.f, c.x_hat, c.x) for c in comparisons]
+    psnr_range, psnr_kernel = (torch.cat(part) for part in zip(*split))
+    scores = {
+        "ssim": torch.cat([metrics.ssim(*pair) for pair in pairs]).mean(),
+        "psnr_range": psnr_range.mean(),
+    }
+    lossy = psnr_kernel[psnr_kernel.isfinite()]
+    if len(lossy):
+        scores["psnr_kernel"] = lossy.mean()
+    if metrics.lpips_available() and all(metrics.lpips_applies(x) for _, x in pairs):
+        lpips = [metrics.lpips(*pair) for pair in pairs]
+        scores["lpips"] = torch.cat(lpips).mean()
+    return scores
+
+
+def scores_of_dictionary(found, truth, batches):
+    """How much of the true dictionary was found, and what its cost is.
+
+    recovery, where the true dictionary is known, is 1 at best; recovery_oracle is
+    sqrt(rank / n), what can be expected of a dictionary that lies in what the operators
+    see; kernel_norm is the mean norm of the atoms in the kernel of all the operators
+    together; cost is that of dictionary learning at lam = LAM, on the first N_SIGNALS
+    signals of each operator.
+
+    Parameters
+    ----------
+    found : tensor (n, K)
+    truth : tensor (n, K) or None
+    batches : list of Batch
+    """
+    data = [(operator_of(batch.physics, batch.y), batch.y) for batch in batches]
+    operators = [A for A, _ in data]
+    first = [
+        (A if A is None or A.dtype != torch.bool else A[:N_SIGNALS], y[:N_SIGNALS])
+        for A, y in data
+    ]
+    recovery = {} if truth is None else {"recovery": recovery_score(truth, found)}
+    return recovery | {
+        "recovery_oracle": oracle_score(operators),
+        "kernel_norm": kernel_norm(found, operators),
+        "cost": learning_cost(first, found, LAM, N_ITER),
+    }
+
+
+def anomaly_tasks(anomaly):
+    """The priors that ``anomaly`` names, as "denoiser+sr2": a list of tasks."""
+    if not isinstance(anomaly, str):
+        raise NotApplicable('it is names joined by "+", as in denoiser+sr2.')
+    return [task for task in anomaly.split("+") if task]
+
+
+def check_anomaly(anomaly, batches):
+    """Raise ``NotApplicable`` or ``Unavailable`` unless it can be scored."""
+    tasks = anomaly_tasks(anomaly)
+    if tasks and any(batch.domain.kind != "image" for batch in batches):
+        raise NotApplicable("it is for images, and these signals are vectors.")
+    for task in tasks:
+        check_restoration(task, shapes={tuple(b.x.shape[1:]) for b in batches})
+
+
+def anomaly_scores(anomaly, comparisons):
+    """Distance (dB) of the results and of the truths to restoration priors."""
+    scores = {}
+    for task in anomaly_tasks(anomaly):
+        prior = load_restoration(task, device=comparisons[0].x.device)
+        for suffix, side in (("", "x_hat"), ("_truth", "x")):
+            distances = [metrics.anomaly(prior, getattr(c, side)) for c in comparisons]
+            scores[f"anomaly_{task}{suffix}"] = torch.cat(distances).mean()
+    return scores
