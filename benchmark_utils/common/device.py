@@ -7,7 +7,13 @@ from benchmark_utils.common.errors import NotApplicable
 
 
 def resolved(device):
-    """The torch device of ``device``, where auto is a GPU if torch sees one."""
+    """The torch device of ``device``, where auto is a GPU if torch sees one.
+
+    float32 is float32 there, as on the CPU: with TF32, which torch allows in
+    convolutions, products would have ten bits, and scores depend on the GPU.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(str(device))

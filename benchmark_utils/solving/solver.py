@@ -6,6 +6,7 @@ import torch
 from benchopt import BaseSolver
 from benchopt.stopping_criterion import StoppingCriterion
 
+from benchmark_utils.common.device import resolved
 from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.naming import ShortName
 from benchmark_utils.common.parameters import check_parameters
@@ -126,7 +127,7 @@ class IterativeSolver(ShortName, BaseSolver):
     def _receive(
         self, train, test, dataset, problem, device, dictionary=None, patch_shape=None
     ):
-        self.device = torch.device(device)
+        self.device = resolved(device)
         self.train, self.test = train, test
         self.dataset, self.problem, self.patch_shape = dataset, problem, patch_shape
         self.domain = test[0].domain
