@@ -30,7 +30,10 @@ from benchmark_utils.scoring import (  # noqa: E402
 )
 from benchmark_utils.solving import parse_key  # noqa: E402
 
-PAGES = [ROOT / "README.md", ROOT / "benchmark_utils" / "priors" / "weights" / "README.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "benchmark_utils" / "priors" / "weights" / "README.md",
+]
 MAX_SOLVERS = 7
 # figure: the results that it shows
 FIGURES = {"reconstructions": "natural", "fire": "fire_set3c"}

@@ -142,6 +142,16 @@ class DataTerm:
             KERNEL_THRESHOLD,
         )
 
+    def range_and_kernel_energy(self, x):
+        """Squared norms of what the measurements determine of x, and of the rest: (B,).
+
+        <x, P x> in place of ||P x||^2: on both sides of the threshold, where the
+        projection P is smooth, the errors of the first make up for each other.
+        """
+        seen = self.project_on_range(x)
+        lost = x - seen if self.has_kernel else torch.zeros_like(x)
+        return tuple((x * part).flatten(1).sum(1).clamp(min=0) for part in (seen, lost))
+
 
 class DiagonalDataTerm(DataTerm):
     """f where A A^T = T^{-1} diag(spectrum) T.
@@ -181,6 +191,11 @@ class DiagonalDataTerm(DataTerm):
     def project_on_range(self, x):
         weights = self._inverse_spectrum(KERNEL_THRESHOLD)
         return self._filtered_adjoint(self.A(x), weights)
+
+    def range_and_kernel_energy(self, x):
+        seen = self.project_on_range(x)
+        lost = x - seen if self.has_kernel else torch.zeros_like(x)
+        return tuple(part.flatten(1).square().sum(1) for part in (seen, lost))
 
     def _inverse_spectrum(self, threshold):
         return torch.where(self._kept(threshold), 1 / self.spectrum, 0.0)
