@@ -31,7 +31,6 @@ from benchopt import BaseObjective
 
 from benchmark_utils.common import NotApplicable, ShortName, Unavailable, device
 from benchmark_utils.common.fingerprint import fingerprint
-from benchmark_utils.physics import data_term
 from benchmark_utils.scoring import pictures, scores
 
 
@@ -97,7 +96,7 @@ class Objective(ShortName, BaseObjective):
             "patch_shape": patch_shape,
         }
         self.test, self.dictionary = test, dictionary
-        self.data_terms = [data_term(batch.physics, batch.y) for batch in test]
+        self.references = scores.References(test)
 
     def get_objective(self):
         return {**self.seen, "device": device.resolved(self.device)}
@@ -140,10 +139,7 @@ class Objective(ShortName, BaseObjective):
         -------
         dict of float
         """
-        comparisons = [
-            scores.Comparison(f, ours, batch.x, batch.domain)
-            for f, ours, batch in zip(self.data_terms, x_hat, self.test, strict=True)
-        ]
+        comparisons = self.references.compared_to(x_hat)
         found = scores.scores_of_iterate(comparisons)
         found |= {"fit_time": fit_time, "n_network_calls": n_network_calls}
         if dictionary is not None:

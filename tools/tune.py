@@ -48,7 +48,10 @@ def mean_psnr(solver, data, batches):
 
     solver.run(go_on)
     x_hat = solver.get_result()["x_hat"]
-    psnrs = [metrics.psnr(ours, batch.x) for ours, batch in zip(x_hat, batches)]
+    psnrs = [
+        metrics.psnr(ours, batch.x.to(ours.device))
+        for ours, batch in zip(x_hat, batches)
+    ]
     score = float(torch.cat(psnrs).mean())
     return score if score == score else float("-inf")
 

@@ -58,9 +58,29 @@ class Batch:
         return replace(
             self,
             y=self.y.to(device, copy=True),
-            physics=copy.deepcopy(self.physics).to(device),
+            physics=_physics_on(self.physics, device),
             x=None if self.x is None else self.x.to(device, copy=True),
         )
+
+
+def _physics_on(physics, device):
+    """A copy on ``device``, with the generator of its noise.
+
+    deepinv would leave the generator where it was, which then cannot draw, and move
+    the state that ``reset_rng`` gives it, which has to be on the CPU. The draws of
+    another kind of device are others anyway: they start from the same seed.
+    """
+    physics = copy.deepcopy(physics).to(device)
+    noise = physics.noise_model
+    rng = getattr(noise, "rng", None)
+    if rng is None:
+        return physics
+    if rng.device.type == torch.device(device).type:
+        noise.initial_random_state = noise.initial_random_state.cpu()
+    else:
+        noise.rng = torch.Generator(device).manual_seed(rng.initial_seed())
+        noise.initial_random_state = noise.rng.get_state()
+    return physics
 
 
 class LazyBatches(Sequence):

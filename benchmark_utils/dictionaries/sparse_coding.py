@@ -151,7 +151,7 @@ def vector_lasso(y, D, A=None, n_iter=100):
 
 def largest_eigenvalue(gram):
     """Of a semi-definite matrix (n, n), as a float, never below by a rounding error."""
-    eigenvalues = torch.linalg.eigvalsh(gram.detach().cpu())
+    eigenvalues = torch.linalg.eigvalsh(gram.detach())
     return max(float(eigenvalues[-1]), 0.0) * (1 + 1e-5)
 
 

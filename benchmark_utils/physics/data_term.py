@@ -211,7 +211,8 @@ class MaskDataTerm(DiagonalDataTerm):
         super().__init__(physics, y)
         mask = getattr(physics, "mask", None)
         mask = mask.to(y) if torch.is_tensor(mask) else y.new_ones(1)
-        self.mask, self.measured = self._weighted(mask), y
+        self.known, self.measured = mask, y
+        self.mask = self._weighted(mask)
         self.spectrum = self.mask.square()
 
     @property
@@ -225,7 +226,9 @@ class MaskDataTerm(DiagonalDataTerm):
 
     def initial_guess(self):
         """y, its holes filled with a Gaussian mean of the pixels around."""
-        return fill_holes(self.measured, self.mask)
+        if self.known.numel() == 1:  # Denoising.
+            return self.measured.clone()
+        return fill_holes(self.measured, self.known)
 
 
 class BlurDataTerm(DiagonalDataTerm):

@@ -26,7 +26,5 @@ def fill_holes(y, mask):
     ``mask`` (B or 1, C or 1, H, W) is 1 where a pixel is known, else 0. A pixel with
     no known one within RADIUS rows and columns becomes 0.
     """
-    if bool(mask.all()):
-        return y.clone()
     weight = smooth(mask).clamp(min=SMALLEST)
     return torch.where(mask == 0, smooth(mask * y) / weight, y)

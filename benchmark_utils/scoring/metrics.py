@@ -57,14 +57,14 @@ def lpips_applies(x):
 
 
 @cache
-def _lpips():
-    return dinv.metric.LPIPS(device="cpu")
+def _lpips(device):
+    return dinv.metric.LPIPS(device=device)
 
 
 def lpips(x_hat, x):
     """Learned perceptual distance (Zhang et al., 2018), 0 at best, colour: (B,)."""
     # torchmetrics squeezes the result for a single image.
-    return _lpips()(x_hat.clamp(0, 1), x).reshape(len(x))
+    return _lpips(x.device)(x_hat.clamp(0, 1), x).reshape(len(x))
 
 
 def anomaly(prior, x):

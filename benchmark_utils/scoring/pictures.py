@@ -18,7 +18,7 @@ ATOM_WIDTH = 16
 def png(image):
     """An image (C, H, W) with values in [0, 1], clipped, as the bytes of a PNG file."""
     pixels = (image.clamp(0, 1).nan_to_num() * 255).round().byte()
-    pixels = np.ascontiguousarray(pixels.movedim(0, -1).squeeze(-1).numpy())
+    pixels = np.ascontiguousarray(pixels.movedim(0, -1).squeeze(-1).cpu().numpy())
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()

@@ -233,16 +233,17 @@ class IterativeSolver(ShortName, BaseSolver):
         callback()
 
     def get_result(self):
-        x_hat = [x.cpu() for x in self.x_hat]
-        self._diverged = not all(bool(x.isfinite().all()) for x in x_hat)
+        # Scores are computed where the iterates are: nothing is copied but at the end.
+        finite = torch.stack([x.isfinite().all() for x in self.x_hat])
+        self._diverged = not bool(finite.all())
         n_images = sum(len(batch.y) for batch in self.batches)
         result = {
-            "x_hat": x_hat,
+            "x_hat": self.x_hat,
             "is_last": self._is_last or self._diverged,
             "fit_time": self.fit_time,
             "n_network_calls": sum(net.n_images for net in self._networks) / n_images,
         }
-        if self.snapshots:
+        if self.snapshots and result["is_last"]:
             result["snapshots"] = {
                 k: [x.cpu() for x in kept] for k, kept in self._kept.items()
             }
