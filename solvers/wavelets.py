@@ -2,7 +2,7 @@ import pywt
 import torch
 from torch.nn import functional as F
 
-from benchmark_utils.common import COUNT, FLAG, NotApplicable
+from benchmark_utils.common import COUNT, FLAG, NotApplicable, next_momentum
 from benchmark_utils.physics import data_term
 from benchmark_utils.priors import pad_to_multiple, soft_threshold
 from benchmark_utils.solving import IterativeSolver, Range
@@ -59,9 +59,9 @@ class Solver(IterativeSolver):
                 forward, threshold, self.wavelet, self.levels, is_complex
             )
             x_new = x_new.roll([-s for s in shift], (-2, -1))
-            t_new = (1 + (1 + 4 * t**2) ** 0.5) / 2
-            z = x_new + (t - 1) / t_new * (x_new - x)
-            x, t = x_new, t_new
+            t, momentum = next_momentum(t)
+            z = x_new + momentum * (x_new - x)
+            x = x_new
             if self.translation_invariant and k >= self.n_iter // 2:
                 count = k - self.n_iter // 2
                 mean = x if count == 0 else mean + (x - mean) / (count + 1)
