@@ -31,7 +31,6 @@ from benchopt import BaseObjective
 
 from benchmark_utils.common import NotApplicable, ShortName, Unavailable, device
 from benchmark_utils.common.fingerprint import fingerprint
-from benchmark_utils.physics import data_term
 from benchmark_utils.scoring import pictures, scores
 
 
@@ -97,7 +96,7 @@ class Objective(ShortName, BaseObjective):
             "patch_shape": patch_shape,
         }
         self.test, self.dictionary = test, dictionary
-        self._references = {}
+        self.references = scores.References(test)
 
     def get_objective(self):
         return {**self.seen, "device": device.resolved(self.device)}
@@ -140,11 +139,7 @@ class Objective(ShortName, BaseObjective):
         -------
         dict of float
         """
-        references = self._references_on(str(x_hat[0].device) if x_hat else "cpu")
-        comparisons = [
-            scores.Comparison(f, ours, batch.x, batch.domain)
-            for ours, (f, batch) in zip(x_hat, references, strict=True)
-        ]
+        comparisons = self.references.compared_to(x_hat)
         found = scores.scores_of_iterate(comparisons)
         found |= {"fit_time": fit_time, "n_network_calls": n_network_calls}
         if dictionary is not None:
@@ -153,17 +148,6 @@ class Objective(ShortName, BaseObjective):
             found |= scores.scores_of_result(comparisons)
             found |= scores.anomaly_scores(self.anomaly, comparisons)
         return {name: float(value) for name, value in found.items()}
-
-    def _references_on(self, device):
-        """(data term, batch) of each test batch, moved once to where results are."""
-        if device not in self._references:
-            batches = self.test
-            if device != "cpu":
-                batches = [batch.to(device) for batch in self.test]
-            self._references[device] = [
-                (data_term(batch.physics, batch.y), batch) for batch in batches
-            ]
-        return self._references[device]
 
     def save_final_results(self, x_hat, snapshots=None, atoms=None, **result):
         """PNG files (bytes) of the first test images and of the atoms."""

@@ -66,11 +66,9 @@ class Solver(IterativeSolver):
             nonnegative=self.nonnegative,
         )
         for atoms, codes in learning:
-            if y is self.batches[0].y:
-                self.atoms = atoms[0]
-            yield x_low + ConvolutionalDictionary(atoms, guess.shape[-2:]).synthesis(
-                codes
-            )
+            self.atoms = atoms[0]
+            dictionary = ConvolutionalDictionary(atoms, guess.shape[-2:])
+            yield x_low + dictionary.synthesis(codes)
         for x in coded_images(
             f, atoms, lam, codes, self.n_coding, nonnegative=self.nonnegative
         ):

@@ -2,7 +2,7 @@ import pywt
 import torch
 from torch.nn import functional as F
 
-from benchmark_utils.common import COUNT, NotApplicable
+from benchmark_utils.common import COUNT, FLAG, NotApplicable, next_momentum
 from benchmark_utils.physics import data_term
 from benchmark_utils.priors import pad_to_multiple, soft_threshold
 from benchmark_utils.solving import IterativeSolver, Range
@@ -16,7 +16,8 @@ class Solver(IterativeSolver):
     periodic on the image extended to a multiple of 2^levels. ``translation_invariant``
     draws a circular shift of the image at each iteration and averages the second half
     of the iterates (cycle spinning: Figueiredo and Nowak, 2003), which removes the
-    artefacts of the grid.
+    artefacts of the grid. The real and the imaginary part of a complex image are shrunk
+    together.
     """
 
     name = "Wavelets"
@@ -25,7 +26,7 @@ class Solver(IterativeSolver):
         "n_iter": COUNT(60),
         "wavelet": ["db8"],
         "levels": COUNT(4),
-        "translation_invariant": [True],
+        "translation_invariant": FLAG(True),
     }
     search_space = {"reg": Range(0.003, 10.0, default=0.5, may_be_zero=True)}
 
@@ -43,6 +44,7 @@ class Solver(IterativeSolver):
         threshold = step * self.reg * f.noise_level
         x0 = f.initial_guess()
         height, width = x0.shape[-2:]
+        is_complex = self.domain.kind == "complex"
 
         def extended_grad(x):
             margins = (0, x.shape[-1] - width, 0, x.shape[-2] - height)
@@ -53,11 +55,13 @@ class Solver(IterativeSolver):
         for k in range(self.n_iter):
             shift = self._draw_shift()
             forward = (z - step * extended_grad(z)).roll(shift, (-2, -1))
-            x_new = soft_threshold(forward, threshold, self.wavelet, self.levels)
+            x_new = soft_threshold(
+                forward, threshold, self.wavelet, self.levels, is_complex
+            )
             x_new = x_new.roll([-s for s in shift], (-2, -1))
-            t_new = (1 + (1 + 4 * t**2) ** 0.5) / 2
-            z = x_new + (t - 1) / t_new * (x_new - x)
-            x, t = x_new, t_new
+            t, momentum = next_momentum(t)
+            z = x_new + momentum * (x_new - x)
+            x = x_new
             if self.translation_invariant and k >= self.n_iter // 2:
                 count = k - self.n_iter // 2
                 mean = x if count == 0 else mean + (x - mean) / (count + 1)

@@ -1,6 +1,7 @@
-"""What every room may use: errors, parameters, names, paths, checksums."""
+"""What every room may use: errors, parameters, names, paths, checksums, momentum."""
 
 from benchmark_utils.common.errors import NotApplicable, Unavailable
+from benchmark_utils.common.momentum import next_momentum
 from benchmark_utils.common.naming import ShortName
 from benchmark_utils.common.parameters import (
     COUNT,
@@ -26,6 +27,7 @@ __all__ = [
     "ShortName",
     "Unavailable",
     "check_parameters",
+    "next_momentum",
     "one_of",
     "one_or_each",
     "whole",

@@ -14,6 +14,7 @@ import warnings
 
 import torch
 
+from benchmark_utils.common.momentum import next_momentum
 from benchmark_utils.dictionaries.sparse_coding import (
     check_atoms,
     check_lam,
@@ -124,9 +125,9 @@ def unrolled_cost(y, D, lam, A=None, n_inner=30, lipschitz=None):
     t = 1.0
     for _ in range(n_inner):
         z_new = shrink(v + step * lasso.correlation(v), step * lam)
-        t_new = (1 + (1 + 4 * t**2) ** 0.5) / 2
-        v = z_new + (t - 1) / t_new * (z_new - z)
-        z, t = z_new, t_new
+        t, momentum = next_momentum(t)
+        v = z_new + momentum * (z_new - z)
+        z = z_new
     return lasso.value(z, lam)
 
 

@@ -23,6 +23,8 @@ from numbers import Real
 
 import torch
 
+from benchmark_utils.common.momentum import next_momentum
+
 # The duality gap costs about one iteration: it is computed every so many of them.
 GAP_PERIOD = 10
 
@@ -263,9 +265,9 @@ def fista(lasso, lam, codes=None, nonnegative=False):
         change = torch.sub(z_new, z, out=v)
         uphill = scratch.mul_(change).flatten(1).sum(1).view(t.shape) > 0
         t = torch.where(uphill, 1.0, t)
-        t_new = (1 + (1 + 4 * t**2).sqrt()) / 2
-        v = change.mul_((t - 1) / t_new).add_(z_new)
-        z, z_new, t = z_new, z, t_new
+        t, momentum = next_momentum(t)
+        v = change.mul_(momentum).add_(z_new)
+        z, z_new = z_new, z
         yield z
 
 

@@ -142,6 +142,16 @@ class DataTerm:
             KERNEL_THRESHOLD,
         )
 
+    def range_and_kernel_energy(self, x):
+        """Squared norms of what the measurements determine of x, and of the rest: (B,).
+
+        <x, P x> in place of ||P x||^2: on both sides of the threshold, where the
+        projection P is smooth, the errors of the first make up for each other.
+        """
+        seen = self.project_on_range(x)
+        lost = x - seen if self.has_kernel else torch.zeros_like(x)
+        return tuple((x * part).flatten(1).sum(1).clamp(min=0) for part in (seen, lost))
+
 
 class DiagonalDataTerm(DataTerm):
     """f where A A^T = T^{-1} diag(spectrum) T.
@@ -182,6 +192,11 @@ class DiagonalDataTerm(DataTerm):
         weights = self._inverse_spectrum(KERNEL_THRESHOLD)
         return self._filtered_adjoint(self.A(x), weights)
 
+    def range_and_kernel_energy(self, x):
+        seen = self.project_on_range(x)
+        lost = x - seen if self.has_kernel else torch.zeros_like(x)
+        return tuple(part.flatten(1).square().sum(1) for part in (seen, lost))
+
     def _inverse_spectrum(self, threshold):
         return torch.where(self._kept(threshold), 1 / self.spectrum, 0.0)
 
@@ -196,7 +211,8 @@ class MaskDataTerm(DiagonalDataTerm):
         super().__init__(physics, y)
         mask = getattr(physics, "mask", None)
         mask = mask.to(y) if torch.is_tensor(mask) else y.new_ones(1)
-        self.mask, self.measured = self._weighted(mask), y
+        self.known, self.measured = mask, y
+        self.mask = self._weighted(mask)
         self.spectrum = self.mask.square()
 
     @property
@@ -210,9 +226,9 @@ class MaskDataTerm(DiagonalDataTerm):
 
     def initial_guess(self):
         """y, its holes filled with a Gaussian mean of the pixels around."""
-        if self.mask.numel() == 1:  # Denoising.
+        if self.known.numel() == 1:  # Denoising.
             return self.measured.clone()
-        return fill_holes(self.measured, self.mask)
+        return fill_holes(self.measured, self.known)
 
 
 class BlurDataTerm(DiagonalDataTerm):

@@ -66,7 +66,12 @@ class Jpeg(Degradation):
 
 
 def compressed(image, quality):
-    """An image of bytes (1 or 3, H, W), written as a JPEG file and read again."""
+    """An image of bytes (C, H, W), written as a JPEG file and read again.
+
+    Three channels are colours; others are written one by one.
+    """
+    if len(image) not in (1, 3):
+        return torch.cat([compressed(channel[None], quality) for channel in image])
     pixels = np.ascontiguousarray(image.movedim(0, -1).squeeze(-1).numpy())
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=quality)

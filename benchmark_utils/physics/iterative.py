@@ -7,7 +7,7 @@ from scipy.special import erfc
 
 # Degree of the polynomial in A^T A that tells what is seen from what is lost. On blurs,
 # the PSNRs of both parts are within 0.05 dB of those of the exact projection.
-PROJECTION_DEGREE = 1200
+PROJECTION_DEGREE = 1000
 # Width of the step, over the finest that this degree can draw: its ripples are damped.
 STEP_WIDTH = 1.5
 # Beyond 1 a polynomial explodes, and the power method comes to ||A||^2 from below.

@@ -6,6 +6,8 @@ the imaginary part of a complex image are taken together: the norm is that of bo
 
 import torch
 
+from benchmark_utils.common.momentum import next_momentum
+
 
 def gradient(x):
     """Forward differences of x (..., H, W): (2, ..., H, W), down then right."""
@@ -60,7 +62,7 @@ def tv_prox(y, weight, n_iter=50):
     for _ in range(n_iter):
         step = gradient(y - gradient_adjoint(v))
         new_u = project_on_ball(step.div_(8).add_(v), weight)
-        new_t = (1 + (1 + 4 * t**2) ** 0.5) / 2
-        v = torch.lerp(u, new_u, 1 + (t - 1) / new_t)
-        u, t = new_u, new_t
+        t, momentum = next_momentum(t)
+        v = torch.lerp(u, new_u, 1 + momentum)
+        u = new_u
     return y - gradient_adjoint(u)

@@ -18,8 +18,11 @@ def pad_to_multiple(x, multiple):
     return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
 
 
-def soft_threshold(x, threshold, wavelet, levels):
+def soft_threshold(x, threshold, wavelet, levels, jointly=False):
     """The prox of threshold ||W x||_1 but for the coarse approximation, W orthonormal.
+
+    ``jointly``: a coefficient is the vector of those of all the channels, as where
+    they are the real and the imaginary part of a complex image.
 
     Parameters
     ----------
@@ -29,7 +32,12 @@ def soft_threshold(x, threshold, wavelet, levels):
         An orthogonal wavelet of PyWavelets: db8, sym4, haar...
     """
     coefficients = analysis(x, wavelet, levels)
-    shrunk = coefficients - coefficients.clamp(-threshold, threshold)
+    if jointly:
+        size = torch.linalg.vector_norm(coefficients, dim=1, keepdim=True)
+        excess = (size - threshold).clamp(min=0)
+        shrunk = coefficients * excess / size.clamp(min=torch.finfo(size.dtype).tiny)
+    else:
+        shrunk = coefficients - coefficients.clamp(-threshold, threshold)
     coarse = (..., *2 * (slice(None, None, 2**levels),))
     shrunk[coarse] = coefficients[coarse]
     return synthesis(shrunk, wavelet, levels)

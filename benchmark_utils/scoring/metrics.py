@@ -41,10 +41,8 @@ def range_and_kernel_psnr(f, x_hat, x):
     -------
     psnr_range, psnr_kernel : tensors (B,), in dB.
     """
-    error = x_hat - x
-    seen = f.project_on_range(error)
-    lost = error - seen if f.has_kernel else torch.zeros_like(error)
-    return psnr(seen, 0), psnr(lost, 0)
+    energies = f.range_and_kernel_energy(x_hat - x)
+    return tuple(-10 * (energy / x[0].numel()).log10() for energy in energies)
 
 
 def lpips_available():

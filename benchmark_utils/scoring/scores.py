@@ -1,7 +1,4 @@
-"""The scores of a run, from its reconstructions, its truths and its data terms.
-
-``triples`` are (data term, x_hat, x) of each test batch, with its domain.
-"""
+"""The scores of a run, from its reconstructions, its truths and its data terms."""
 
 from dataclasses import dataclass
 
@@ -16,7 +13,7 @@ from benchmark_utils.dictionaries.vectors import (
     oracle_score,
     recovery_score,
 )
-from benchmark_utils.physics.data_term import DataTerm
+from benchmark_utils.physics.data_term import DataTerm, data_term
 from benchmark_utils.priors.restoration import check_restoration, load_restoration
 from benchmark_utils.scoring import metrics
 
@@ -61,6 +58,28 @@ class Comparison:
         if self.domain.is_image:
             return metrics.psnr(*self.pair)
         return metrics.psnr(self.x_hat[None], self.x[None])
+
+
+class References:
+    """The test batches and their data terms, moved once to where results are."""
+
+    def __init__(self, batches):
+        self.batches, self._on = batches, {}
+
+    def compared_to(self, x_hat):
+        """A Comparison for each tensor of ``x_hat``, on its device."""
+        references = self._references_on(x_hat[0].device)
+        return [
+            Comparison(f, ours, batch.x, batch.domain)
+            for ours, (f, batch) in zip(x_hat, references, strict=True)
+        ]
+
+    def _references_on(self, device):
+        if device not in self._on:
+            on_cpu = device.type == "cpu"
+            batches = [b if on_cpu else b.to(device) for b in self.batches]
+            self._on[device] = [(data_term(b.physics, b.y), b) for b in batches]
+        return self._on[device]
 
 
 def scores_of_iterate(comparisons):

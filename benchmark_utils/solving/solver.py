@@ -65,7 +65,8 @@ class IterativeSolver(ShortName, BaseSolver):
     snapshots : tuple of int
         Iterations whose pictures are kept for the dashboard, beside the last one.
     atoms : tensor (K, C, h, w)
-        Set by methods that learn atoms, for the dashboard to show them.
+        Set by ``iterate`` where atoms are learned, for the dashboard to show them;
+        those of the first batch are kept.
     requires_grad : bool
         True for methods that differentiate; others run in ``inference_mode``.
     oracle : bool
@@ -214,7 +215,7 @@ class IterativeSolver(ShortName, BaseSolver):
         with torch.inference_mode(not self.requires_grad):
             running = [self.iterate(batch.y, batch.physics) for batch in self.batches]
             while True:
-                iterates = [next(iterates, None) for iterates in running]
+                iterates = self._advance(running)
                 if all(x is None for x in iterates):
                     break
                 self.x_hat = [
@@ -232,6 +233,15 @@ class IterativeSolver(ShortName, BaseSolver):
         # The last iterate is evaluated once more, with the costly metrics.
         self._is_last = True
         callback()
+
+    def _advance(self, running):
+        """The next iterate of each batch; None for those that have ended."""
+        first, *others = running
+        x = next(first, None)
+        atoms = self.atoms
+        iterates = [x, *(next(other, None) for other in others)]
+        self.atoms = atoms
+        return iterates
 
     def get_result(self):
         # Iterates are scored where they are, and not copied.

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from benchopt.utils.run_context import RunContext
 from conftest import BENCHMARK
 
 from benchmark_utils.physics.data_term import data_term
@@ -24,6 +25,18 @@ def data(get_data):
 
 def named(parameters):
     return ",".join(f"{name}={value}" for name, value in parameters.items())
+
+
+def prepared(name, batches, **parameters):
+    """A solver that has received these batches, as in a run."""
+    (solver_class,) = BENCHMARK.check_solver_patterns([name], class_only=True)
+    solver = solver_class.get_instance(**parameters)
+    RunContext().set_run_context("objective", "dataset", solver, 0, 0)
+    options = {"dataset": "none", "problem": "none", "device": "cpu"}
+    test = [batch.without_truth() for batch in batches]
+    skipped, reason = solver.skip(train=[], test=test, **options)
+    assert not skipped, reason
+    return solver
 
 
 def stop_reason(name, data, train, **parameters):
@@ -107,6 +120,24 @@ def test_supervised_atoms_come_from_one_photograph_per_step(data, get_iterates):
 def test_learned_atoms_are_in_the_results(run):
     rows = run([f"CDL[n_steps=3,n_coding=10,{named(SMALL)}]"], ["simulated"])
     assert rows.final_results.iloc[-1]["atoms"].startswith(b"\x89PNG")
+
+
+def test_the_atoms_that_cdl_shows_are_those_of_the_first_image(data):
+    options = {**SMALL, "n_steps": 3, "n_coding": 10}
+    (batch,) = data()["test"]
+    (other,) = data("denoising")["test"]
+    # The warm-up is on the smallest batch, which is not the first.
+    other = replace(other, x=other.x[:1], y=other.y[:1])
+
+    def atoms(*batches):
+        solver = prepared("CDL", batches, **options)
+        solver.warm_up()
+        solver.pre_run_hook(None)
+        solver.run(lambda: True)
+        return solver.get_result()["atoms"]
+
+    assert torch.equal(atoms(batch, other), atoms(batch))
+    assert not torch.equal(atoms(batch, other), atoms(other))
 
 
 def test_dip_fits_the_measurements_and_repeats_itself(data, get_iterates):
