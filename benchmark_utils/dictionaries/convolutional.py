@@ -12,7 +12,6 @@ from itertools import islice
 
 import torch
 from scipy.fft import next_fast_len
-from scipy.ndimage import gaussian_filter
 
 from benchmark_utils.dictionaries.learning import SphereAdam
 from benchmark_utils.dictionaries.sparse_coding import (
@@ -28,6 +27,7 @@ from benchmark_utils.dictionaries.sparse_coding import (
 )
 from benchmark_utils.dictionaries.vectors import normalise, randn
 from benchmark_utils.physics.data_term import BlurDataTerm, DownsamplingDataTerm
+from benchmark_utils.physics.smoothing import gaussian_mean
 
 # Values transformed at a time on a CPU: they stay in its cache, and an iteration is
 # up to twice as fast.
@@ -259,8 +259,7 @@ def low_frequencies(images, std):
     """Gaussian mean of each channel (B, C, H, W), of width ``std`` pixels; 0 for 0."""
     if std == 0:
         return torch.zeros_like(images)
-    smooth = gaussian_filter(images.cpu().numpy(), (0, 0, std, std), mode="reflect")
-    return torch.from_numpy(smooth).to(images)
+    return gaussian_mean(images, std, radius=int(4 * std + 0.5), border="symmetric")
 
 
 # Sparse coding and learning
