@@ -68,7 +68,8 @@ class References:
 
     def compared_to(self, x_hat):
         """A Comparison for each tensor of ``x_hat``, on its device."""
-        references = self._references_on(x_hat[0].device)
+        devices = [ours.device for ours in x_hat] or [torch.device("cpu")]
+        references = self._references_on(devices[0])
         return [
             Comparison(f, ours, batch.x, batch.domain)
             for ours, (f, batch) in zip(x_hat, references, strict=True)
