@@ -27,7 +27,7 @@ from benchmark_utils.dictionaries.sparse_coding import (
     warn_if_all_zero,
 )
 from benchmark_utils.dictionaries.vectors import normalise, randn
-from benchmark_utils.physics.data_term import BlurDataTerm, DownsamplingDataTerm
+from benchmark_utils.physics.closed_forms import BlurDataTerm, DownsamplingDataTerm
 from benchmark_utils.physics.smoothing import gaussian_mean
 
 # Values transformed at a time on a CPU: they stay in its cache, and an iteration is

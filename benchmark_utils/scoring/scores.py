@@ -13,7 +13,8 @@ from benchmark_utils.dictionaries.vectors import (
     oracle_score,
     recovery_score,
 )
-from benchmark_utils.physics.data_term import DataTerm, data_term
+from benchmark_utils.physics.data_term import data_term
+from benchmark_utils.physics.least_squares import DataTerm
 from benchmark_utils.priors.restoration import check_restoration, load_restoration
 from benchmark_utils.scoring import metrics
 
