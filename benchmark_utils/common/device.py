@@ -1,5 +1,7 @@
 """Where the solvers run: auto, cpu, cuda or one of several GPUs."""
 
+import sys
+
 import torch
 from benchopt.parallel_backends import is_distributed_frontal
 
@@ -25,7 +27,7 @@ def check_device(device):
     On the login node of a cluster, what it has says nothing of the jobs, which check
     for themselves; ``auto`` would be cached as the login node's.
     """
-    if is_distributed_frontal():
+    if _runs_elsewhere():
         if device != "auto":
             return
         raise NotApplicable(
@@ -54,3 +56,18 @@ def check_device(device):
             f"device={device} was asked for, but the last CUDA device that "
             f"torch sees is cuda:{n_devices - 1}."
         )
+
+
+def _runs_elsewhere():
+    """Whether solvers may run on other machines than this one.
+
+    dask's workers are this machine's unless they were started by somebody else.
+    """
+    if not is_distributed_frontal():
+        return False
+    dask = sys.modules.get("distributed")
+    try:
+        cluster = dask and dask.default_client().cluster
+    except ValueError:  # There is no client.
+        return True
+    return not (cluster and isinstance(cluster, dask.LocalCluster))
