@@ -1,4 +1,11 @@
-"""Sparse coding and the learning of atoms, of vectors and of images."""
+"""Sparse coding and the learning of atoms, of vectors and of images.
+
+- Of vectors: ``vectors`` (dictionaries and their scores), ``lasso`` (data terms),
+  ``sparse_coding`` (FISTA), ``learning``.
+- Of images: ``convolutional`` (the operator), ``convolutional_atoms`` (to start from),
+  ``convolutional_coding``, ``convolutional_learning``; FISTA is the same.
+- Of both: ``checks``, ``sphere_adam``.
+"""
 
 from benchmark_utils.dictionaries.convolutional import ConvolutionalDictionary
 from benchmark_utils.dictionaries.convolutional_atoms import (

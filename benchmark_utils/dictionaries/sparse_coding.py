@@ -10,8 +10,7 @@ them, A, is one of
 - a matrix (m, n), the same for all the signals of the batch;
 - a boolean tensor (B, n): a mask for each signal, True where it is known.
 
-Several operators are several calls, each with its own Lipschitz constant. Images have
-convolutional dictionaries: benchmark_utils/dictionaries/convolutional.py.
+Several operators are several calls, each with its own Lipschitz constant.
 """
 
 from itertools import islice
