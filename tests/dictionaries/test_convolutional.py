@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from benchmark_utils.dictionaries import convolutional
-from benchmark_utils.dictionaries.convolutional import (
-    ConvolutionalDictionary,
-    ConvolutionalLasso,
-    coded_images,
-    convolutional_code,
-    learn_convolutional,
+from benchmark_utils.dictionaries.convolutional import ConvolutionalDictionary
+from benchmark_utils.dictionaries.convolutional_atoms import (
     low_frequencies,
     patch_atoms,
     random_atoms,
 )
+from benchmark_utils.dictionaries.convolutional_coding import (
+    ConvolutionalLasso,
+    coded_images,
+    convolutional_code,
+)
+from benchmark_utils.dictionaries.convolutional_learning import learn_convolutional
 from benchmark_utils.dictionaries.vectors import normalise
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.problems import make_physics

@@ -10,13 +10,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark_utils.dictionaries.lasso import vector_lasso
 from benchmark_utils.dictionaries.learning import (
     learn_adam,
     learn_line_search,
     learn_unrolled,
     unrolled_cost,
 )
-from benchmark_utils.dictionaries.sparse_coding import sparse_code, vector_lasso
+from benchmark_utils.dictionaries.sparse_coding import sparse_code
 from benchmark_utils.dictionaries.vectors import (
     MatrixPhysics,
     kernel_norm,
