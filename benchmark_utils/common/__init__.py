@@ -1,6 +1,6 @@
 """What every room may use: errors, parameters, names, paths, checksums."""
 
-from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.naming import ShortName
 from benchmark_utils.common.parameters import (
     COUNT,
@@ -19,6 +19,7 @@ __all__ = [
     "LEVEL",
     "POSITIVE",
     "SHARE",
+    "NotApplicable",
     "ShortName",
     "Unavailable",
     "check_parameters",

@@ -1,13 +1,17 @@
 """Where signals come from, and how they become batches of measurements."""
 
 from benchmark_utils.data.batches import measure
+from benchmark_utils.data.checked import as_image
+from benchmark_utils.data.files import read_image
 from benchmark_utils.data.image_dataset import SMALLEST_SIDE, ImageDataset
 from benchmark_utils.data.images import center_crop, load_images
 
 __all__ = [
     "SMALLEST_SIDE",
     "ImageDataset",
+    "as_image",
     "center_crop",
     "load_images",
     "measure",
+    "read_image",
 ]
