@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from benchmark_utils.common import NotApplicable  # noqa: E402
 from benchmark_utils.common.device import check_device, resolved  # noqa: E402
 from benchmark_utils.data import load_images  # noqa: E402
-from benchmark_utils.priors import (  # noqa: E402  # noqa: E402
+from benchmark_utils.priors import (  # noqa: E402
     CompactUNet,
     ResidualBlock,
     load_compact,
@@ -127,13 +127,33 @@ def schedule(step, recipe):
     return scale * min(warm_up, decay, 1.0), decay <= 1
 
 
+def grey_weights(weights, channels):
+    """The weights of a grey network that computes what a colour one does of grey.
+
+    ``CompactUNet`` gives grey images to a colour network as equal channels, with
+    sqrt(channels) times the noise level, and averages its answers: all of it is linear
+    in the first and in the last convolution.
+    """
+    head, tail = weights["head.weight"], weights["tail.weight"]
+    image, level = head[:, : 4 * channels], head[:, 4 * channels :]
+    # pixel_unshuffle and pixel_shuffle keep the four pixels of a channel together.
+    image = image.unflatten(1, (channels, 4)).sum(1)
+    head = torch.cat([image, channels**0.5 * level], dim=1)
+    tail = tail.unflatten(0, (channels, 4)).mean(0)
+    return weights | {"head.weight": head, "tail.weight": tail}
+
+
 def grow(network, start):
     """Make ``network`` compute what ``start``, of fewer blocks, computes.
+
+    A grey network computes what a colour one does of grey images.
 
     The blocks that ``start`` does not have begin as the identity: their last
     convolution is zero.
     """
     weights = start.state_dict()
+    if network.channels == 1 < start.channels:
+        weights = grey_weights(weights, start.channels)
     for name, module in network.named_modules():
         if isinstance(module, ResidualBlock) and f"{name}.conv2.weight" not in weights:
             torch.nn.init.zeros_(module.conv2.weight)
@@ -162,7 +182,7 @@ def train(recipe, run_dir, network=None, device="cpu"):
     device = resolved(device)
     torch.manual_seed(recipe.seed)
     if network is None:
-        network = CompactUNet(widths=recipe.widths, blocks=recipe.blocks)
+        network = CompactUNet(recipe.widths, recipe.blocks, recipe.channels)
     if recipe.start is not None:
         grow(network, load_compact(recipe.start, "cpu"))
     network.to(device)
@@ -172,6 +192,8 @@ def train(recipe, run_dir, network=None, device="cpu"):
         *load_images("bsds500-train").values(),
         *load_images("bsds500-test").values(),
     ]
+    if recipe.channels == 1:
+        images = [image.mean(0, keepdim=True) for image in images]
     held_out = [image.to(device) for image in images[:N_HELD_OUT]]
     photographs = Photographs(images[N_HELD_OUT:], device)
     step, seconds = 0, 0.0

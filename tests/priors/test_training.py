@@ -207,6 +207,19 @@ def test_a_deeper_network_starts_as_what_the_shallower_one_computes(recipe, tmp_
         torch.testing.assert_close(grown(x, 0.1), expected)
 
 
+def test_a_grey_network_starts_as_what_the_colour_one_computes_of_grey_images():
+    torch.manual_seed(0)
+    colour = CompactUNet(widths=(8, 16), blocks=1)
+    grey = CompactUNet(widths=(8, 16), blocks=1, channels=1)
+    training.grow(grey, colour)
+    x = torch.rand(2, 1, 40, 32, generator=torch.Generator().manual_seed(0))
+    for sigma in (0.05, 0.2):
+        with torch.inference_mode():
+            torch.testing.assert_close(grey(x, sigma), colour(x, sigma))
+    again = CompactUNet.from_weights(grey.state_dict())
+    assert again.channels == 1
+
+
 def test_all_the_blocks_of_a_deeper_network_are_trained(recipe, tmp_path):
     save_random_weights("first")
     deeper = replace(recipe, start="first", widths=Recipe.widths, blocks=3, steps=3)
@@ -260,7 +273,7 @@ def test_finished_weights_are_shipped_with_their_checksum(recipe, folders, monke
 
 def test_every_network_of_the_registry_has_a_recipe():
     assert set(DEGRADATIONS) == set(restoration.RESTORERS["compact"])
-    assert set(RECIPES) == {*DEGRADATIONS, "small_denoiser"}
+    assert set(RECIPES) == {*DEGRADATIONS, "small_denoiser", "grey"}
 
 
 def test_every_recipe_can_be_made_from_nothing():
