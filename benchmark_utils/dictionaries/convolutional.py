@@ -12,7 +12,6 @@ from itertools import islice
 
 import torch
 from scipy.fft import next_fast_len
-from scipy.ndimage import gaussian_filter
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.dictionaries.learning import SphereAdam
@@ -28,11 +27,12 @@ from benchmark_utils.dictionaries.sparse_coding import (
     warn_if_all_zero,
 )
 from benchmark_utils.dictionaries.vectors import normalise, randn
-from benchmark_utils.physics.data_term import BlurDataTerm, DownsamplingDataTerm
+from benchmark_utils.physics.closed_forms import BlurDataTerm, DownsamplingDataTerm
+from benchmark_utils.physics.smoothing import gaussian_mean
 
 # Values transformed at a time on a CPU: they stay in its cache, and an iteration is
 # up to twice as fast.
-CHUNK = 2**17
+CHUNK = 2**18
 ATOM_DIMS = (-3, -2, -1)
 
 
@@ -40,9 +40,7 @@ class ConvolutionalDictionary:
     """x = sum_k d_k * z_k: images (B, C, H, W) of codes (B, K, H - h + 1, W - w + 1).
 
     All the channels of a pixel share its codes. The convolutions are "full", done by
-    FFT on a grid that is large enough for nothing to wrap around. Atoms are transformed
-    by pairs, as the real and imaginary parts of one array: on a CPU, torch's inverse
-    FFT takes half the time when it is complex.
+    FFT on a grid that is large enough for nothing to wrap around.
 
     Parameters
     ----------
@@ -69,42 +67,37 @@ class ConvolutionalDictionary:
         self.atoms = atoms if atoms.ndim == 5 else atoms[None]
         self.n_atoms, self.n_channels = self.atoms.shape[1:3]
         self.grid = tuple(next_fast_len(n) for n in self.size)
-        # One array per channel, each (1 or B, K / 2, *grid).
-        self.transfer = [
-            torch.fft.fft2(self._pair(channel).conj())
-            for channel in self.atoms.unbind(2)
-        ]
+        self.transfer = self._spectrum(self.atoms)
+        # Kept, for torch takes longer to conjugate than to multiply.
+        self.adjoint_transfer = torch.conj_physical(self.transfer)
 
     def synthesis(self, z):
         """The images (B, C, H, W) of codes z."""
-        images = [0] * self.n_channels
-        for pairs, atoms in self._chunks(len(z)):
-            z_hat = torch.fft.fft2(self._pair(z[:, atoms]))
-            for channel, transfer in enumerate(self.transfer):
-                images[channel] += (z_hat * transfer[:, pairs]).sum(1)
-        # (z1 + i z2) (d1 - i d2): its real part is z1 d1 + z2 d2.
-        return self._crop(torch.fft.ifft2(torch.stack(images, 1)).real, self.size)
+        x_hat = 0
+        for k in self._chunks(len(z)):
+            z_hat = self._spectrum(z[:, k, None])
+            x_hat = x_hat + (z_hat * self.transfer[:, k]).sum(1)
+        return self._inverse(x_hat, self.size)
 
     def analysis(self, x, out=None):
         """The adjoint of ``synthesis``: correlations of images x with each atom."""
-        x_hat = torch.fft.fft2(x, s=self.grid)[:, :, None]
+        x_hat = self._spectrum(x)[:, None]
         shape = (len(x), self.n_atoms, *self.code_size)
         z = x.new_empty(shape) if out is None else out
-        for pairs, atoms in self._chunks(len(x)):
-            product = x_hat[:, 0] * self.transfer[0][:, pairs].conj()
-            for channel in range(1, self.n_channels):
-                product += x_hat[:, channel] * self.transfer[channel][:, pairs].conj()
-            self._unpair(product, z[:, atoms])
+        for k in self._chunks(len(x)):
+            z_hat = x_hat[:, :, 0] * self.adjoint_transfer[:, k, 0]
+            for c in range(1, self.n_channels):
+                z_hat += x_hat[:, :, c] * self.adjoint_transfer[:, k, c]
+            z[:, k] = self._inverse(z_hat, self.code_size)
         return z
 
     def atom_gradient(self, z, x):
         """Derivative of <x, synthesis(z)> in the atoms: (B, K, C, h, w)."""
-        x_hat = torch.fft.fft2(x, s=self.grid)[:, :, None]
+        x_hat = self._spectrum(x)[:, None]
         gradient = x.new_empty(len(x), *self.atoms.shape[1:])
-        for _, atoms in self._chunks(len(x)):
-            z_hat = torch.fft.fft2(self._pair(z[:, atoms]).conj()).conj()
-            for channel in range(self.n_channels):
-                self._unpair(x_hat[:, channel] * z_hat, gradient[:, atoms, channel])
+        for k in self._chunks(len(x)):
+            z_hat = self._spectrum(z[:, k, None])
+            gradient[:, k] = self._inverse(x_hat * z_hat.conj(), self.atom_size)
         return gradient
 
     def lipschitz(self, blur=None, factor=1):
@@ -123,7 +116,7 @@ class ConvolutionalDictionary:
             frequencies: S is summed over those that alias.
         """
         if blur is None:
-            transfer = torch.fft.rfft2(self.atoms, s=self.grid)
+            transfer = self.transfer
         elif blur.shape[-1] < self.size[1]:
             transfer = torch.fft.rfft2(self.atoms, s=self.size) * blur[:, None]
         else:
@@ -144,31 +137,22 @@ class ConvolutionalDictionary:
         return torch.linalg.eigvalsh(S)[..., -1].flatten(1).amax(1)
 
     def _chunks(self, n_images):
-        """(slice of pairs, slice of atoms) that are transformed together."""
+        """Slices of the atoms that are transformed together."""
         n = self.n_atoms
         if self.atoms.device.type == "cpu":
             n = max(1, CHUNK // (n_images * self.grid[0] * self.grid[1]))
-        for k in range(0, self.n_atoms, 2 * n):
-            yield slice(k // 2, k // 2 + n), slice(k, k + 2 * n)
+        return [slice(k, k + n) for k in range(0, self.n_atoms, n)]
 
-    def _pair(self, planes):
-        """Real (B, n, ., .) as complex (B, ceil(n / 2), *grid), padded by zeros."""
-        n, height, width = planes.shape[1:]
-        shape = (len(planes), (n + 1) // 2, *self.grid, 2)
-        padded = planes.new_zeros(shape)
-        padded[..., :height, :width, 0] = planes[:, ::2]
-        padded[:, : n // 2, :height, :width, 1] = planes[:, 1::2]
-        return torch.view_as_complex(padded)
+    def _spectrum(self, planes):
+        """The Fourier transform of planes (..., h, w) padded by zeros to the grid."""
+        return torch.fft.rfft2(planes, s=self.grid)
 
-    def _unpair(self, spectrum, planes):
-        """Writes the inverse transform of pairs to the real ``planes`` (B, n, ., .)."""
-        pairs = self._crop(torch.fft.ifft2(spectrum), planes.shape[-2:])
-        planes[:, ::2] = pairs.real
-        planes[:, 1::2] = pairs.imag[:, : planes.shape[1] // 2]
-
-    @staticmethod
-    def _crop(x, size):
-        return x[..., : size[0], : size[1]]
+    def _inverse(self, spectrum, size):
+        """The first rows and columns of the planes that have this Fourier transform."""
+        height, width = size
+        # Only the rows that are kept take the second transform.
+        rows = torch.fft.ifft(spectrum, dim=-2)[..., :height, :]
+        return torch.fft.irfft(rows, self.grid[1])[..., :width]
 
 
 class ConvolutionalLasso(Lasso):
@@ -276,8 +260,7 @@ def low_frequencies(images, std):
     """Gaussian mean of each channel (B, C, H, W), of width ``std`` pixels; 0 for 0."""
     if std == 0:
         return torch.zeros_like(images)
-    smooth = gaussian_filter(images.cpu().numpy(), (0, 0, std, std), mode="reflect")
-    return torch.from_numpy(smooth).to(images)
+    return gaussian_mean(images, std, radius=int(4 * std + 0.5), border="symmetric")
 
 
 # Sparse coding and learning

@@ -79,7 +79,7 @@ cases = st.builds(
 )
 
 
-@given(cases, st.sampled_from([1, 2**17]))
+@given(cases, st.sampled_from([1, 2**18]))
 def test_synthesis_is_the_direct_convolution(case, chunk):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convolutional, "CHUNK", chunk)
@@ -87,7 +87,7 @@ def test_synthesis_is_the_direct_convolution(case, chunk):
     torch.testing.assert_close(ours, direct_synthesis(case.z, case.atoms))
 
 
-@given(cases, st.sampled_from([1, 2**17]))
+@given(cases, st.sampled_from([1, 2**18]))
 def test_analysis_is_the_adjoint_of_synthesis(case, chunk):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convolutional, "CHUNK", chunk)
@@ -97,7 +97,7 @@ def test_analysis_is_the_adjoint_of_synthesis(case, chunk):
     torch.testing.assert_close(back, torch.autograd.grad(product, z)[0])
 
 
-@given(cases, st.sampled_from([1, 2**17]))
+@given(cases, st.sampled_from([1, 2**18]))
 def test_atom_gradient_is_that_of_autograd(case, chunk):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convolutional, "CHUNK", chunk)
