@@ -5,7 +5,6 @@
 set -eu
 
 host=$(hostname -s)
-# One processor is enough for a job; a little memory is left to the daemons.
 cpus=$(nproc)
 memory=$(awk '/MemTotal/ {print int($2 / 1024 * 0.8)}' /proc/meminfo)
 

@@ -5,54 +5,9 @@ import importlib.util
 import fake_cuda
 import pytest
 import torch
-from benchopt.utils.run_context import RunContext
-from conftest import BENCHMARK
+from walk import DATA, SOLVERS, solved
 
 from benchmark_utils.physics import DEGRADATIONS
-
-SOLVERS = {solver.name: solver for solver in BENCHMARK.get_solvers()}
-IMAGES = {
-    problem: ("simulated", {"problem": problem, "img_size": 32})
-    for problem in ("denoising", "inpainting", "sr4")
-}
-SMALL = {"n_signals": 40, "n_train": 20, "dim": 12, "n_atoms": 12, "m": 8}
-VECTORS = {
-    "vectors": (
-        "synthetic_dictionary",
-        {
-            "n_signals": 40,
-            "n_train": 20,
-            "dim": 12,
-            "n_atoms": 12,
-            "m": 8,
-            "n_operators": 2,
-        },
-    )
-}
-DATA = {**IMAGES, **VECTORS}
-FEW = {"n_iter": 2, "n_steps": 2, "n_coding": 2}
-
-
-def solved(solver_class, data, get_objective, device, **parameters):
-    """The last result of a solver and its scores; a sentence where it is skipped."""
-    known = {n: v for n, v in FEW.items() if n in solver_class.parameters}
-    solver = solver_class.get_instance(**{**known, **parameters})
-    RunContext().set_run_context("objective", "dataset", solver, 0, 0)
-    objective = get_objective(data)
-    seen = {**objective.get_objective(), "device": device}
-    skipped, reason = solver.skip(**seen)
-    if skipped:
-        return reason, None
-    solver.set_objective(**seen)
-    solver.pre_run_hook(None)
-    scores = []
-
-    def callback():
-        scores.append(objective.evaluate_result(**solver.get_result()))
-        return True
-
-    solver.run(callback)
-    return solver.get_result(), scores[-1]
 
 
 def check_same_on_both(solver_class, data, get_objective, **parameters):
