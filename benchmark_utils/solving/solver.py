@@ -18,6 +18,7 @@ from benchmark_utils.priors.restoration import (
     load_denoiser,
     load_restoration,
 )
+from benchmark_utils.solving.iterates import checked_iterates
 from benchmark_utils.solving.tuned import solver_key, tuned_parameters
 
 # How sentences call the kinds of signals.
@@ -207,13 +208,13 @@ class IterativeSolver(ShortName, BaseSolver):
         # What is done to a copy does not change what is restored afterwards.
         batch = min(self.batches, key=lambda batch: len(batch.y)).to(self.device)
         with torch.inference_mode(not self.requires_grad):
-            iterates = self.iterate(batch.y, batch.physics)
+            iterates = checked_iterates(self, batch.y, batch.physics)
             if next(iterates, None) is None:
                 raise ValueError(f"{self} yields no iterate: n_iter is 1 or more.")
 
     def run(self, callback):
         with torch.inference_mode(not self.requires_grad):
-            running = [self.iterate(batch.y, batch.physics) for batch in self.batches]
+            running = [checked_iterates(self, b.y, b.physics) for b in self.batches]
             while True:
                 iterates = self._advance(running)
                 if all(x is None for x in iterates):
