@@ -3,7 +3,7 @@
 from benchmark_utils.data.batches import Batch, measure
 from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS, Domain
 from benchmark_utils.data.image_dataset import SMALLEST_SIDE, ImageDataset
-from benchmark_utils.data.images import center_crop, load_images
+from benchmark_utils.data.images import ReadsImages, center_crop, load_images
 
 __all__ = [
     "COMPLEX_IMAGES",
@@ -13,6 +13,7 @@ __all__ = [
     "Batch",
     "Domain",
     "ImageDataset",
+    "ReadsImages",
     "center_crop",
     "load_images",
     "measure",
