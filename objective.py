@@ -29,12 +29,21 @@ vectors (B, n). Solvers return ``x_hat``, one tensor per test batch, of the shap
 import torch
 from benchopt import BaseObjective
 
-from benchmark_utils.common import NotApplicable, ShortName, Unavailable, device
-from benchmark_utils.common.fingerprint import fingerprint
+from benchmark_utils.common import (
+    Fingerprinted,
+    NotApplicable,
+    ShortName,
+    Unavailable,
+    device,
+)
+from benchmark_utils.common.fingerprint import code_of_run
 from benchmark_utils.scoring import pictures, scores
+from benchmark_utils.solving.failures import exit_with_failures
+
+exit_with_failures()
 
 
-class Objective(ShortName, BaseObjective):
+class Objective(Fingerprinted, ShortName, BaseObjective):
     """Recover x from y = A x + eps; scored on the test images, none of them seen."""
 
     name = "Inverse problems"
@@ -57,14 +66,17 @@ class Objective(ShortName, BaseObjective):
 
     # ``device``: where the solvers run: auto, cpu, cuda, cuda:1. On the command line,
     # a colon needs quotes: -o "Inverse problems[device='cuda:1']".
-    # ``version`` is not to be set: it makes benchopt's cache see changes that it would
-    # otherwise miss.
     # ``anomaly``: restoration priors, joined by "+" ("denoiser+sr2"), whose distance to
     # the results and to the truth is scored; none by default, for it takes time.
-    parameters = {"device": ["auto"], "anomaly": [""], "version": [fingerprint()]}
+    parameters = {"device": ["auto"], "anomaly": [""]}
     sampling_strategy = "callback"
     test_dataset_name = "simulated"
-    never_shown = ("version",)
+
+    def repository_state(self):
+        return scores.weights_state(self.anomaly)
+
+    def machine_state(self):
+        return scores.machine_state()
 
     def skip(self, unavailable=None, test=(), **data):
         if unavailable is not None:
@@ -116,6 +128,7 @@ class Objective(ShortName, BaseObjective):
         snapshots=None,
         atoms=None,
         dictionary=None,
+        code=None,
     ):
         """Scores of the reconstructions, averaged over the test images.
 
@@ -133,7 +146,7 @@ class Objective(ShortName, BaseObjective):
             Seconds spent in learning, apart from the time of the curve.
         n_network_calls : float
             Network evaluations per test image.
-        snapshots, atoms : what ``save_final_results`` shows; not scored.
+        snapshots, atoms, code : for ``save_final_results``; not scored.
         dictionary : tensor (n, K) or None
             What a dictionary solver has learned.
 
@@ -151,6 +164,15 @@ class Objective(ShortName, BaseObjective):
             found |= scores.anomaly_scores(self.anomaly, comparisons)
         return {name: float(value) for name, value in found.items()}
 
-    def save_final_results(self, x_hat, snapshots=None, atoms=None, **result):
-        """PNG files (bytes) of the first test images and of the atoms."""
-        return pictures.of_result(self.test, x_hat, snapshots, atoms)
+    def save_final_results(
+        self, x_hat, snapshots=None, atoms=None, code=None, **result
+    ):
+        """PNG files (bytes) of the first test images and of the atoms.
+
+        ``code`` is the digest of the code of the solver; what is kept under this name
+        is that of the objective, the dataset and the solver together.
+        """
+        kept = pictures.of_result(self.test, x_hat, snapshots, atoms)
+        if code is None:
+            return kept
+        return {**(kept or {}), "code": code_of_run(self, self._dataset, code)}

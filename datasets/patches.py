@@ -12,7 +12,7 @@ from benchmark_utils.common import (
     check_parameters,
     one_of,
 )
-from benchmark_utils.data import VECTORS, load_images, measure
+from benchmark_utils.data import VECTORS, ReadsImages, load_images, measure
 from benchmark_utils.dictionaries import masks
 
 # images: (test set, training set and how many of its images)
@@ -23,7 +23,7 @@ SETS = {
 OPERATORS = ("masks", "identity")
 
 
-class Dataset(ShortName, BaseDataset):
+class Dataset(ReadsImages, ShortName, BaseDataset):
     """Textures: patches of photographs, each seen through a random mask of its own.
 
     Malezieux, Michel, Moreau and Kowalski (2024) learn dictionaries of such patches.

@@ -7,6 +7,7 @@ from benchmark_utils.common import (
     DENSITY,
     LEVEL,
     SHARE,
+    Fingerprinted,
     NotApplicable,
     ShortName,
     check_parameters,
@@ -23,7 +24,7 @@ from benchmark_utils.dictionaries import (
 OPERATORS = ("sensing", "identity", "masks")
 
 
-class Dataset(ShortName, BaseDataset):
+class Dataset(Fingerprinted, ShortName, BaseDataset):
     """Sparse combinations of random atoms, seen through random operators.
 
     Malezieux, Michel, Moreau, Kowalski (2024): y = A D z + eps, D Gaussian with atoms

@@ -5,25 +5,38 @@
         --scores-only
 
 writes results/natural.parquet: one row per dataset and solver, with the version of
-the shared code, and the centre of the first test image as PNG files. benchopt never
-writes over a file: a second run makes quick_1.parquet, and quick.parquet keeps its
-numbers. For that reason, results that were not made with the benchmark_utils, datasets
-and tuned.yml of now are refused.
+the repository, and the centre of the first test image as PNG files.
+
+benchopt never writes over a file: a second run makes quick_1.parquet, and quick.parquet
+keeps its numbers. For that reason, results of other code than that of now are refused.
+Each row carries a digest of what its objective, dataset and solver import, of the
+weights they load and of the tuned values; it is computed anew here, from the parameters
+of the row. A row stays good as long as nothing that it depends on has changed, so that
+its cached results need no second computation; the version that is written is the digest
+of the whole repository, which all the rows that pass agree with, and which is the same
+in all clones of a commit.
 """
 
 import argparse
 import io
 import sys
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
+from benchopt.benchmark import Benchmark
 from benchopt.results import read_results
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.common.fingerprint import code_of, fingerprint  # noqa: E402
+from benchmark_utils.common.fingerprint import (  # noqa: E402
+    Fingerprinted,
+    code_of_run,
+    digest_of_repository,
+)
 from benchmark_utils.scoring import KEYS, final_scores, last_rows, with_final_results  # noqa: E402
 
 PICTURES = ["truth", "measurement", "reconstruction"]
@@ -48,7 +61,11 @@ def slim(df, with_pictures=True):
         # What differs between the datasets, to make tables of.
         if column == "p_dataset_problem" or parameters[column].nunique() > 1:
             table[column.removeprefix("p_dataset_")] = parameters[column]
-    table["version"] = rows["p_obj_version"].map(code_of)
+    now = digest_of_repository()
+    table["version"] = [
+        now if recorded_code(row) == code_now(row) else recorded_code(row)
+        for row in rows.to_dict("records")
+    ]
     for key, row in rows.iterrows() if with_pictures else ():
         pictures = row["final_results"]
         full_size = Image.open(io.BytesIO(pictures["truth"][0])).size
@@ -67,14 +84,54 @@ def check_one_objective(df):
         )
 
 
+def recorded_code(row):
+    """The digest of the code that made a row; "unknown" where it carries none."""
+    kept = row.get("final_results")
+    return kept.get("code", "unknown") if isinstance(kept, dict) else "unknown"
+
+
+def code_now(row):
+    """The digest that the row would carry today; None if its code is not here."""
+    found = {
+        kind: instance_of(row, kind, classes) for kind, classes in all_classes().items()
+    }
+    if None in found.values():
+        return None
+    return code_of_run(found["obj"], found["dataset"], found["solver"].code_digest())
+
+
+@cache
+def all_classes():
+    benchmark = Benchmark(ROOT)
+    return {
+        "dataset": benchmark.get_datasets(),
+        "solver": benchmark.get_solvers(),
+        "obj": [benchmark.get_benchmark_objective()],
+    }
+
+
+def instance_of(row, kind, classes):
+    """The objective, dataset or solver of a row, with its parameters, or None."""
+    file = Path(row["file_objective" if kind == "obj" else f"file_{kind}"]).name
+    for found in classes:
+        if found._module_filename.name == file and issubclass(found, Fingerprinted):
+            columns = {name: f"p_{kind}_{name}" for name in found.parameters}
+            return found.get_instance(
+                **{name: row[column] for name, column in columns.items()}
+            )
+    return None
+
+
 def check_version(df):
-    """Raise ``ValueError`` unless all the rows come from the shared code of now."""
-    found = sorted(df["p_obj_version"].map(code_of).unique())
-    now = code_of(fingerprint())
-    if found != [now]:
+    """Raise ``ValueError`` for rows that the code of now would not have made."""
+    rows = last_rows(df).to_dict("records")
+    stale = [row for row in rows if recorded_code(row) != code_now(row)]
+    if stale:
+        first = stale[0]
         raise ValueError(
-            f"These results have the code version {' and '.join(found)}, and the code "
-            f"is now {now}: give the file of the last run, which may end in "
+            f"{len(stale)} of these {len(rows)} results were made by other code than "
+            f"that of now, the first of them {first['solver_name']} on "
+            f"{first['dataset_name']}: give the file of the last run, which may end in "
             "_1 or more, or accept them with --any-version."
         )
 
@@ -93,7 +150,7 @@ def main(argv=None):
         help="take results of older code",
     )
     arguments = parser.parse_args(argv)
-    target = ROOT / "results" / f"{arguments.name}.parquet"
+    target = RESULTS / f"{arguments.name}.parquet"
     target.parent.mkdir(exist_ok=True)
     if missing := [path for path in arguments.results if not path.is_file()]:
         parser.error(f"There is no file {missing[0]}.")
@@ -114,7 +171,7 @@ def main(argv=None):
     if not arguments.scores_only and len(with_final_results(ends, "truth")) < len(ends):
         parser.error("These results have no pictures of images: add --scores-only.")
     slim(df, not arguments.scores_only).to_parquet(target)
-    print(f"Written: {target.relative_to(ROOT)}")
+    print(f"Written: {target}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What every room may use: errors, parameters, names, paths, checksums, momentum."""
 
 from benchmark_utils.common.errors import NotApplicable, Unavailable
+from benchmark_utils.common.fingerprint import Fingerprinted
 from benchmark_utils.common.momentum import next_momentum
 from benchmark_utils.common.naming import ShortName
 from benchmark_utils.common.parameters import (
@@ -23,6 +24,7 @@ __all__ = [
     "LEVEL",
     "POSITIVE",
     "SHARE",
+    "Fingerprinted",
     "NotApplicable",
     "ShortName",
     "Unavailable",

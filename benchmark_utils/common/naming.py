@@ -4,12 +4,10 @@
 class ShortName:
     """Mixin: "name[parameter=value,...]" with the parameters that are not the default.
 
-    ``always_shown`` lists parameters that are shown whatever their value, and
-    ``never_shown`` those that are not for people to see.
+    ``always_shown`` lists parameters that are shown whatever their value.
     """
 
     always_shown = ()
-    never_shown = ()
 
     def is_default(self, parameter, value):
         """Whether a value goes without saying."""
@@ -19,7 +17,6 @@ class ShortName:
         shown = [
             f"{name}={value}"
             for name, value in sorted(self._parameters.items())
-            if name not in self.never_shown
-            and (name in self.always_shown or not self.is_default(name, value))
+            if name in self.always_shown or not self.is_default(name, value)
         ]
         return f"{self.name}[{','.join(shown)}]" if shown else self.name

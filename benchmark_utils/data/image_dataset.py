@@ -12,7 +12,7 @@ from benchmark_utils.common.parameters import check_parameters, whole
 from benchmark_utils.data.batches import LazyBatches, measure
 from benchmark_utils.data.checked import SMALLEST_SIDE, load_checked
 from benchmark_utils.data.domain import IMAGES
-from benchmark_utils.data.images import center_crop
+from benchmark_utils.data.images import ReadsImages, center_crop
 from benchmark_utils.physics.problems import (
     PROBLEMS,
     STRENGTHS,
@@ -26,7 +26,7 @@ MAX_BATCH = 8
 IMG_SIZE = whole(SMALLEST_SIDE).or_none()
 
 
-class ImageDataset(ShortName, BaseDataset):
+class ImageDataset(ReadsImages, ShortName, BaseDataset):
     """What a dataset of images defines: ``name``, ``parameters``, ``load(split)``.
 
     ``load`` returns {name: image} for the split "train" or "test", the images as

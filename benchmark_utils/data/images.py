@@ -18,6 +18,7 @@ from sklearn.datasets import load_sample_image
 
 from benchmark_utils.common.checksums import check, read_checksums
 from benchmark_utils.common.errors import NotApplicable, Unavailable
+from benchmark_utils.common.fingerprint import Fingerprinted, data_listing
 from benchmark_utils.common.paths import data_folder, is_given
 from benchmark_utils.data.files import read_image
 
@@ -111,6 +112,31 @@ def _image_sets():
         "imagenet100": under("imagenet100/"),
         "set3c": under("set3c/"),
     }
+
+
+def sources_named(strings):
+    """The sources of the image sets that strings name: "bsd20", "bsds500-"."""
+    first_words = {name.split("-")[0] for name in strings}
+    return sorted(
+        {
+            files[0].split("/")[0]
+            for name, files in _image_sets().items()
+            if name.split("-")[0] in first_words
+        }
+    )
+
+
+class ReadsImages(Fingerprinted):
+    """Mixin of the datasets that call ``load_images``.
+
+    The images themselves are compared with their checksums; but a solver is skipped,
+    and benchopt keeps it, for want of those to learn from.
+    """
+
+    def machine_state(self):
+        values = [v for v in self._parameters.values() if isinstance(v, str)]
+        named = sources_named(self.dependencies().strings.union(values))
+        return [(key, data_listing(key)) for key in named]
 
 
 def load_images(image_set, n_images=None):

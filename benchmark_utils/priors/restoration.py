@@ -16,11 +16,13 @@ from benchmark_utils.common.checksums import (
     write_checksum,
 )
 from benchmark_utils.common.errors import NotApplicable, Unavailable
+from benchmark_utils.common.fingerprint import content_digest, data_listing
 from benchmark_utils.physics.degradations import DEGRADATIONS
 from benchmark_utils.physics.holes import fill_holes
 from benchmark_utils.priors.networks import CompactUNet
 from benchmark_utils.priors.published import (
     ENLARGING,
+    KEY,
     PUBLISHED_RESTORERS,
     find_published,
     load_published,
@@ -64,6 +66,46 @@ def find_compact(name):
         )
     check(path, expected)
     return path
+
+
+def compact_of_denoiser(name):
+    """The networks of this repository that a denoiser loads: a list of names."""
+    return ["denoiser"] if name in ("compact", "equivariant") else []
+
+
+def networks_named(parameters):
+    """What the parameters of a solver say that it loads.
+
+    They are denoiser, prior, priors ("denoiser+sr2") and networks.
+
+    Returns
+    -------
+    list of the names of compact networks; whether published networks are loaded too.
+    None, where no parameter is one of the first three.
+    """
+    if parameters.keys().isdisjoint(("denoiser", "prior", "priors")):
+        return None
+    options = [str(parameters.get(key, "")) for key in ("prior", "priors")]
+    tasks = [task for option in options for task in option.split("+") if task]
+    names = compact_of_denoiser(parameters.get("denoiser"))
+    published = parameters.get("denoiser") == "drunet"
+    if parameters.get("networks", "compact") == "compact":
+        return names + tasks, published
+    return names, published or bool(tasks)
+
+
+def compact_state(names):
+    """What tells the weights of compact networks: their content and their checksums."""
+    paths = [WEIGHTS / f"compact_{name}.safetensors" for name in names]
+    recorded = {}
+    if WEIGHTS_CHECKSUMS.exists():
+        recorded = read_checksums(WEIGHTS_CHECKSUMS)
+    return [(p.name, content_digest(p), recorded.get(p.name)) for p in paths]
+
+
+def published_state():
+    """What tells the published weights that are on this machine; none is opened."""
+    return data_listing(KEY)
 
 
 def save_compact_weights(network, name):
@@ -256,9 +298,9 @@ def check_denoiser(name, shapes=()):
             f"Unknown denoiser {name!r}. The denoisers are: {', '.join(DENOISERS)}."
         )
     check_images(shapes, name)
-    if name in ("compact", "equivariant"):
-        find_compact("denoiser")
-    elif name == "bm3d":
+    for network in compact_of_denoiser(name):
+        find_compact(network)
+    if name == "bm3d":
         import_bm3d()
     elif name == "drunet":
         find_published("drunet")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from benchmark_utils.common.errors import NotApplicable
+from benchmark_utils.common.fingerprint import installed
 from benchmark_utils.data.domain import Domain
 from benchmark_utils.dictionaries.vectors import (
     kernel_norm,
@@ -15,11 +16,18 @@ from benchmark_utils.dictionaries.vectors import (
 )
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.least_squares import DataTerm
-from benchmark_utils.priors.restoration import check_restoration, load_restoration
+from benchmark_utils.priors.restoration import (
+    check_restoration,
+    compact_state,
+    load_restoration,
+)
 from benchmark_utils.scoring import metrics
 
 # PSNR (dB) below which a solver diverged: errors ten times the range of the images.
 DIVERGED = -20.0
+
+# What deepinv scores with: no code of this repository imports it.
+LIBRARIES = ("torchmetrics", "torchvision")
 
 # The cost that dictionaries are compared by: its weight, signals and iterations.
 LAM, N_SIGNALS, N_ITER = 0.1, 200, 200
@@ -160,6 +168,17 @@ def anomaly_tasks(anomaly):
     if not isinstance(anomaly, str):
         raise NotApplicable('it is names joined by "+", as in denoiser+sr2.')
     return [task for task in anomaly.split("+") if task]
+
+
+def weights_state(anomaly):
+    """What tells the weights of the priors that ``anomaly`` names."""
+    return compact_state(anomaly_tasks(anomaly)) if isinstance(anomaly, str) else None
+
+
+def machine_state():
+    """What a machine has or lacks, and scores depend on."""
+    versions = [installed(library) for library in LIBRARIES]
+    return versions, torch.cuda.is_available(), metrics.lpips_available()
 
 
 def check_anomaly(anomaly, batches):

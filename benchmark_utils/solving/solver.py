@@ -8,18 +8,23 @@ from benchopt.stopping_criterion import StoppingCriterion
 
 from benchmark_utils.common.device import resolved
 from benchmark_utils.common.errors import NotApplicable, Unavailable
+from benchmark_utils.common.fingerprint import Fingerprinted
 from benchmark_utils.common.naming import ShortName
 from benchmark_utils.common.parameters import check_parameters
 from benchmark_utils.data.batches import for_solver
 from benchmark_utils.physics.data_term import data_term
+from benchmark_utils.physics.degradations import DEGRADATIONS
 from benchmark_utils.priors.restoration import (
     check_denoiser,
     check_restoration,
+    compact_state,
     load_denoiser,
     load_restoration,
+    networks_named,
+    published_state,
 )
 from benchmark_utils.solving.iterates import checked_iterates
-from benchmark_utils.solving.tuned import solver_key, tuned_parameters
+from benchmark_utils.solving.tuned import solver_key, tuned_parameters, tuned_state
 
 # How sentences call the kinds of signals.
 KINDS = {
@@ -27,6 +32,10 @@ KINDS = {
     "complex": "complex images",
     "vector": "vectors",
 }
+
+
+# What loads a network.
+LOADERS = {"load_compact", "load_denoiser", "load_published", "load_restoration"}
 
 
 class FixedBudget(StoppingCriterion):
@@ -41,7 +50,7 @@ class FixedBudget(StoppingCriterion):
         return False, "running", self.get_next_stop_val(stop_val)
 
 
-class IterativeSolver(ShortName, BaseSolver):
+class IterativeSolver(Fingerprinted, ShortName, BaseSolver):
     """A solver is its ``iterate``; this class runs it on every batch and reports.
 
     What a solver defines
@@ -88,6 +97,27 @@ class IterativeSolver(ShortName, BaseSolver):
     snapshots = ()
     requires_grad = False
     oracle = False
+
+    def repository_state(self):
+        """The weights of this repository that are loaded, and the tuned values."""
+        names, _ = self._networks_loaded()
+        is_tuned = "tuned" in self._parameters.values()
+        return compact_state(names), tuned_state(self.name) if is_tuned else None
+
+    def machine_state(self):
+        _, published = self._networks_loaded()
+        return published_state() if published else None
+
+    def _networks_loaded(self):
+        """The compact networks that count, and whether the published ones do.
+
+        All of them do for a solver that loads some, and has no parameter to say which.
+        """
+        named = networks_named(self._parameters)
+        if named is not None:
+            return named
+        loads = not LOADERS.isdisjoint(self.dependencies().calls)
+        return (list(DEGRADATIONS), True) if loads else ([], False)
 
     def check(self):
         pass
@@ -251,6 +281,7 @@ class IterativeSolver(ShortName, BaseSolver):
         n_images = sum(len(batch.y) for batch in self.batches)
         result = {
             "x_hat": self.x_hat,
+            "code": self.code_digest(),
             "is_last": self._is_last or self._diverged,
             "fit_time": self.fit_time,
             "n_network_calls": sum(net.n_images for net in self._networks) / n_images,

@@ -1,4 +1,4 @@
-"""No result computed before a change of shared code, weights or data is served."""
+"""No result computed before a change that it depends on is served; others are."""
 
 import os
 import shutil
@@ -6,118 +6,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 import pytest
-from conftest import ROOT
+import yaml
+from benchopt.results import read_results
+from benchopt.utils.parametrized_name_mixin import product_param
+from conftest import BENCHMARK, ROOT
 
-from benchmark_utils.common import fingerprint as version
+from benchmark_utils.common import fingerprint as module
 from benchmark_utils.common.errors import Unavailable
-from benchmark_utils.common.fingerprint import fingerprint_of
-from benchmark_utils.scoring.results import last_rows
-
-
-@pytest.fixture
-def repository(tmp_path):
-    """A copy of the repository, to be changed."""
-    folder = tmp_path / "benchmark"
-    at_the_root = {".git", "outputs", "data", "tests"}
-
-    def ignored(path, names):
-        unwanted = shutil.ignore_patterns("__cache__", "__pycache__", "runs", ".venv*")
-        more = at_the_root & set(names) if Path(path) == ROOT else set()
-        return unwanted(path, names) | more
-
-    shutil.copytree(ROOT, folder, ignore=ignored)
-    return folder
-
-
-def run(repository, output, *options, **environment):
-    """Run one solver on tiny data; its PSNR, and what benchopt printed."""
-    results = repository / f"{output}.parquet"
-    command = [sys.executable, "-m", "benchopt", "run", str(repository), "--no-plot"]
-    command += ["-d", "simulated", "-s", "Pseudo-inverse", "--output", str(results)]
-    printed = subprocess.run(
-        [*command, *options],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=repository,
-        env=os.environ | environment,
-    )
-    psnr = last_rows(pd.read_parquet(results))["objective_psnr"].item()
-    return psnr, printed.stdout
-
-
-def test_an_unchanged_repository_answers_from_the_cache(repository):
-    first, _ = run(repository, "first")
-    second, printed = run(repository, "second")
-    assert "(cached)" in printed
-    assert first == second
-
-
-@pytest.mark.parametrize(
-    "file, old, new",
-    [
-        ("benchmark_utils/scoring/metrics.py", "return -10 *", "return 1 - 10 *"),
-        ("datasets/simulated.py", "(0.2, 0.8, size)", "(0.0, 0.1, size)"),
-    ],
+from benchmark_utils.common.fingerprint import (
+    content_digest,
+    data_listing,
+    digest_of_repository,
+    listing,
 )
-def test_a_change_of_shared_code_or_of_a_dataset_is_seen(repository, file, old, new):
-    before, _ = run(repository, "before")
-    path = repository / file
-    changed = path.read_text().replace(old, new)
-    assert changed != path.read_text()
-    path.write_text(changed)
-    after, printed = run(repository, "after")
-    assert "(cached)" not in printed
-    assert abs(after - before) > 0.01
+from benchmark_utils.scoring import last_rows
 
-
-@pytest.mark.parametrize(
-    "file",
-    [
-        "benchmark_utils/physics/data_term.py",
-        "benchmark_utils/priors/weights/compact_denoiser.safetensors",
-        "benchmark_utils/physics/kernels/levin09.npz",
-        "benchmark_utils/data/image_checksums.txt",
-        "datasets/natural.py",
-        "config/tuned.yml",
-    ],
-)
-def test_the_fingerprint_covers_code_weights_data_and_tuned_values(repository, file):
-    before = fingerprint_of(repository)
-    assert fingerprint_of(repository) == before
-    with (repository / file).open("ab") as changed:
-        changed.write(b" ")
-    assert fingerprint_of(repository) != before
-
-
-@pytest.mark.parametrize(
-    "file", ["benchmark_utils/priors/weights/README.md", "datasets/NOTES.md"]
-)
-def test_the_fingerprint_leaves_out_what_people_read(repository, file):
-    before = fingerprint_of(repository)
-    with (repository / file).open("a") as changed:
-        changed.write("One more sentence.\n")
-    assert fingerprint_of(repository) == before
-
-
-# What is or is not on this machine
-
-
-@pytest.fixture
-def machine(tmp_path, monkeypatch):
-    """A machine with nothing on it but the packages that are required: its data."""
-
-    def installed(package):
-        if package in version.OPTIONAL:
-            raise version.PackageNotFoundError(package)
-        return "1.0"
-
-    monkeypatch.setattr(version, "version", installed)
-    monkeypatch.setattr(version, "data_folder", lambda key: tmp_path / "data" / key)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    return tmp_path
+WEIGHTS = "benchmark_utils/priors/weights/compact_{}.safetensors"
 
 
 def write(path, text=""):
@@ -125,73 +31,457 @@ def write(path, text=""):
     path.write_text(text)
 
 
-def changes(tmp_path, change):
-    """Whether ``change()`` changes the fingerprint, which is otherwise stable."""
-    before = fingerprint_of(tmp_path)
-    assert fingerprint_of(tmp_path) == before
-    change()
-    return fingerprint_of(tmp_path) != before
+def append(path, text="\n"):
+    with path.open("a") as file:
+        file.write(text)
+
+
+# Whole runs, in a copy of the repository, with a solver and a dataset of its user
+
+SOLVER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, str(Path(__file__).parent))
+from helper import scale
+from benchmark_utils.physics import data_term
+from benchmark_utils.solving import IterativeSolver
+
+class Solver(IterativeSolver):
+    name = "Mine"
+
+    def iterate(self, y, physics):
+        gain = float((Path(__file__).parent / "gain.txt").read_text())
+        yield scale(gain) * data_term(physics, y).initial_guess()
+"""
+DATASET = """
+from pathlib import Path
+import numpy as np
+import torch
+from benchmark_utils.data import ImageDataset
+
+class Dataset(ImageDataset):
+    name = "pictures"
+    parameters = {
+        **ImageDataset.image_parameters,
+        "problem": ["denoising"],
+        "img_size": [None],
+        "folder": [None],
+    }
+
+    def load(self, split):
+        folder = self.folder or Path(__file__).parent / "photos"
+        paths = sorted(Path(folder).glob("*/*.npy"))
+        return {path.stem: torch.from_numpy(np.load(path)) for path in paths}
+"""
+RUNS = {
+    (dataset, solver)
+    for dataset in ("simulated", "pictures", "pictures by name")
+    for solver in ("Pseudo-inverse", "PnP-HQS", "Mine")
+}
+
+LAST_TIMES = {}
+
+
+def photograph(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, np.full((3, 32, 32), value, np.float32))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a copy of the repository, and what its user has beside it."""
+    place = tmp_path_factory.mktemp("place")
+    at_the_root = {".git", "outputs", "data", "tests", "results", "docs"}
+
+    def ignored(path, names):
+        unwanted = shutil.ignore_patterns("__cache__", "__pycache__", "runs", ".venv*")
+        more = at_the_root & set(names) if Path(path) == ROOT else set()
+        return unwanted(path, names) | more
+
+    shutil.copytree(ROOT, place / "repository", ignore=ignored)
+    write(place / "mine/solver.py", SOLVER)
+    write(place / "mine/helper.py", "def scale(gain):\n    return gain\n")
+    write(place / "mine/gain.txt", "1.0")
+    write(place / "mine/dataset.py", DATASET)
+    photograph(place / "mine/photos/here/a.npy", 0.5)
+    photograph(place / "elsewhere/here/a.npy", 0.5)
+    assert computed(place) == RUNS
+    return place
+
+
+def benchopt_run(place, *options, **environment):
+    """What benchopt prints of a run."""
+    repository = place / "repository"
+    command = [sys.executable, "-m", "benchopt", "run", ".", "--no-plot"]
+    printed = subprocess.run(
+        [*command, "--output", str(place / "results.parquet"), *options],
+        capture_output=True,
+        text=True,
+        cwd=repository,
+        env=os.environ | environment,
+    )
+    return " ".join((printed.stdout + printed.stderr).split())
+
+
+def computed(place):
+    """The runs {(dataset, solver)} that are computed, and not taken from the cache.
+
+    Those of the cache have the same time as before.
+    """
+    mine = place / "mine"
+    datasets = [
+        "simulated",
+        f"{mine}/dataset.py",
+        f"{mine}/dataset.py[folder={place}/elsewhere]",
+    ]
+    solvers = ["Pseudo-inverse", "PnP-HQS[n_iter=1]", f"{mine}/solver.py"]
+    options = [word for name in datasets for word in ("-d", name)]
+    options += [word for name in solvers for word in ("-s", name)]
+    (place / "results.parquet").unlink(missing_ok=True)
+    benchopt_run(place, *options)
+    before = LAST_TIMES.get(place, {})
+    LAST_TIMES[place] = times = {}
+    for row in last_rows(read_results(place / "results.parquet")).to_dict("records"):
+        by_name = " by name" * ("folder=" in row["dataset_name"])
+        dataset = row["dataset_name"].split("[")[0] + by_name
+        times[dataset, row["solver_name"].split("[")[0]] = row["time"]
+    assert times.keys() <= RUNS
+    return {run for run in RUNS if times.get(run) != before.get(run)}
+
+
+def of(name):
+    """The runs of a dataset or of a solver."""
+    return {run for run in RUNS if name in run}
+
+
+def test_an_unchanged_repository_answers_from_the_cache(place):
+    assert not computed(place)
+
+
+def tune(place, solver, value):
+    path = place / "repository/config/tuned.yml"
+    tuned = yaml.safe_load(path.read_text())
+    for problems in tuned.values():
+        for key, entry in problems.get("denoising", {}).items():
+            if key.split("[")[0] == solver:
+                entry["parameters"]["reg"] = value
+    path.write_text(yaml.safe_dump(tuned, sort_keys=False))
+
+
+def test_what_a_run_does_not_depend_on_leaves_it_cached(place):
+    repository = place / "repository"
+    write(repository / "benchmark_utils/physics/spirals.py", "TURNS = 3\n")
+    write(repository / "solvers/spiral.py", "import benchmark_utils.physics.spirals\n")
+    append(repository / "benchmark_utils/dictionaries/convolutional.py")
+    append(repository / WEIGHTS.format("sr3"))
+    append(repository / "benchmark_utils/physics/kernels/README.md")
+    append(repository / "datasets/natural.py")
+    tune(place, "TV", 0.123)
+    write(place / "mine/other.py", "TURNS = 3\n")
+    assert not computed(place)
 
 
 @pytest.mark.parametrize(
     "file",
     [
-        "data/published_weights/restormer_motion.pth",
-        "data/bsds500/BSDS500-master/train/100075.jpg",
-        "data/set3c/leaves.png",
-        "torch/hub/checkpoints/alexnet-owt-7be5be79.pth",
+        "physics/data_term.py",
+        "physics/problems.py",
+        "physics/kernels/levin09.npz",
+        "scoring/metrics.py",
+        "solving/solver.py",
     ],
 )
-def test_the_fingerprint_changes_when_what_was_missing_comes(machine, file):
-    assert changes(machine, lambda: write(machine / file))
+def test_shared_code_that_all_import_is_seen(place, file):
+    path = place / "repository/benchmark_utils" / file
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n")
+    assert computed(place) == RUNS
+    path.write_bytes(before)
+    assert computed(place) == RUNS
 
 
-def test_the_fingerprint_covers_the_packages_that_may_be_missing(machine, monkeypatch):
-    def install(number):
-        versions = {"bm3d": number}
-        monkeypatch.setattr(version, "version", lambda name: versions.get(name, "1.0"))
-
-    assert changes(machine, lambda: install("4.0.1"))
-    assert changes(machine, lambda: install("4.0.2"))
+def test_the_tuned_values_of_a_solver_are_seen(place):
+    tune(place, "Pseudo-inverse", 0.0123)
+    assert computed(place) == of("Pseudo-inverse")
 
 
-def test_the_fingerprint_sees_other_weights_of_the_same_size(machine):
-    path = machine / "data/published_weights/restormer_gaussian.pth"
+def test_weights_in_use_are_seen(place):
+    path = place / "repository" / WEIGHTS.format("denoiser")
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n")
+    # The checksum is wrong, and the solver is skipped.
+    assert computed(place) == of("PnP-HQS")
+    path.write_bytes(before)
+    assert computed(place) == of("PnP-HQS")
+
+
+@pytest.mark.parametrize(
+    "file, text",
+    [("helper.py", "def scale(gain):\n    return 0.9 * gain\n"), ("gain.txt", "0.8")],
+)
+def test_code_and_weights_beside_a_solver_of_the_user_are_seen(place, file, text):
+    write(place / "mine" / file, text)
+    assert computed(place) == of("Mine")
+
+
+def test_pictures_of_a_dataset_of_the_user_are_seen(place):
+    photograph(place / "mine/photos/here/b.npy", 0.2)
+    # Its code names its own folder, whatever the parameter is.
+    assert computed(place) == of("pictures") | of("pictures by name")
+    photograph(place / "elsewhere/here/a.npy", 0.3)
+    assert computed(place) == of("pictures by name")
+
+
+def test_a_dataset_is_seen(place):
+    append(place / "repository/datasets/simulated.py")
+    assert computed(place) == of("simulated")
+
+
+def test_advice_that_was_followed_is_seen(place):
+    solver = "FiRe-HQS[priors=motion,networks=published,n_iter=2]"
+    options = ("-d", "simulated", "-s", "Pseudo-inverse", "-s", solver)
+    home = {"BENCHOPT_DATA_HOME": str(place / "home")}
+    for _ in range(2):
+        printed = benchopt_run(place, *options, **home)
+        assert "restormer_motion.pth are not in" in printed
+    write(place / "home/published_weights/restormer_motion.pth", "not weights")
+    assert "restormer_motion.pth is damaged" in benchopt_run(place, *options, **home)
+
+
+# The state of a solver, a dataset or the objective
+
+
+@pytest.fixture
+def instance():
+    """instance(pattern): a fresh objective, dataset or solver."""
+
+    def get(kind, pattern):
+        get_classes = getattr(BENCHMARK, f"check_{kind}_patterns")
+        ((found, values),) = get_classes([pattern])
+        return found.get_instance(**next(product_param(values)))
+
+    return get
+
+
+@pytest.fixture
+def objective():
+    return BENCHMARK.get_benchmark_objective().get_instance
+
+
+def test_a_worker_keeps_the_fingerprint_that_it_is_sent(instance):
+    solver = instance("solver", "TV")
+    load, arguments, state = solver.__reduce__()
+    sent = load(*arguments)
+    sent.__setstate__(state | {"fingerprint": "of-here"})
+    assert sent.fingerprint() == "of-here"
+    assert sent.__reduce__()[2] == {"fingerprint": "of-here"}
+
+
+@pytest.mark.parametrize(
+    "pattern, weights, published",
+    [
+        ("TV", [], False),
+        ("PnP-HQS", ["denoiser"], False),
+        ("PnP-HQS[denoiser=equivariant]", ["denoiser"], False),
+        ("PnP-HQS[denoiser=tv]", [], False),
+        ("PnP-HQS[denoiser=drunet]", [], True),
+        ("SHARP", ["deblur"], False),
+        ("FiRe-HQS[priors='denoiser+sr2']", ["denoiser", "sr2"], False),
+        ("FiRe-HQS[networks=published]", [], True),
+    ],
+)
+def test_the_weights_that_count_are_those_that_parameters_name(
+    instance, monkeypatch, pattern, weights, published
+):
+    solver = instance("solver", pattern)
+    counted = [name for name, *_ in solver.repository_state()[0]]
+    assert counted == [Path(WEIGHTS.format(name)).name for name in weights]
+    monkeypatch.setattr(module, "data_folder", lambda key: ROOT)
+    assert (solver.machine_state() is not None) == published
+
+
+def test_a_solver_that_names_no_network_is_taken_to_load_any(solver_file):
+    loads = "def setup(self):\n    self.R = self.load_restoration('sr2')"
+    for name, body, n_networks in (("Loads", loads, 7), ("None", "a = 1", 0)):
+        path = str(solver_file(name, body))
+        ((found, _),) = BENCHMARK.check_solver_patterns([path])
+        solver = found.get_instance()
+        assert len(solver.repository_state()[0]) == n_networks
+        assert solver._networks_loaded()[1] == bool(n_networks)
+
+
+def test_tuned_values_count_where_they_are_asked_for(instance):
+    assert instance("solver", "TV").repository_state()[1]
+    assert instance("solver", "TV[reg=0.1]").repository_state()[1] is None
+
+
+def test_the_priors_of_the_anomaly_count(objective):
+    assert objective().repository_state() == []
+    names = [name for name, *_ in objective(anomaly="sr2+jpeg").repository_state()]
+    assert names == ["compact_sr2.safetensors", "compact_jpeg.safetensors"]
+
+
+def changes(get_state, change):
+    """Whether ``change()`` changes a state, which is otherwise stable."""
+    before = get_state()
+    assert get_state() == before
+    change()
+    return get_state() != before
+
+
+@pytest.fixture
+def packages(monkeypatch):
+    """{package: its version}, to be changed; 1.0 for those that are not there."""
+    packages = {}
+    monkeypatch.setattr(module, "version", lambda name: packages.get(name, "1.0"))
+    module.installed.cache_clear()
+    yield packages
+    module.installed.cache_clear()
+
+
+@pytest.mark.parametrize("package", ["torch", "bm3d", "torchmetrics", "pillow"])
+def test_the_versions_of_the_libraries_count(objective, packages, package):
+    def upgrade():
+        packages[package] = "2.0"
+        module.installed.cache_clear()
+
+    assert changes(lambda: objective().fingerprint(), upgrade)
+
+
+def test_the_code_digest_does_not_depend_on_the_libraries(objective, packages):
+    def upgrade():
+        packages["torch"] = "2.0"
+        module.installed.cache_clear()
+
+    assert not changes(lambda: objective().code_digest(), upgrade)
+
+
+def test_what_the_scores_need_counts(objective, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    weights = tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth"
+    assert changes(lambda: objective().fingerprint(), lambda: write(weights))
+
+
+@pytest.mark.parametrize(
+    "dataset, changed",
+    [("bsd", True), ("set3c", True), ("patches", True), ("natural", False)],
+)
+def test_images_that_come_are_seen_by_the_datasets_that_name_them(
+    instance, monkeypatch, tmp_path, dataset, changed
+):
+    monkeypatch.setattr(module, "data_folder", lambda key: tmp_path / key)
+    image = tmp_path / "bsds500/100075.jpg"
+
+    def fingerprint():
+        return instance("dataset", f"{dataset}[]").fingerprint()
+
+    assert changes(fingerprint, lambda: write(image)) == changed
+
+
+@pytest.mark.parametrize(
+    "file, seen",
+    [("scunet.pth", True), ("SHA256SUMS", False), (".cache/huggingface/lock", False)],
+)
+def test_a_data_folder_is_told_by_its_files(monkeypatch, tmp_path, file, seen):
+    monkeypatch.setattr(module, "data_folder", lambda key: tmp_path)
+
+    def data():
+        return data_listing("published_weights")
+
+    assert changes(data, lambda: write(tmp_path / file)) == seen
+
+
+def test_other_weights_of_the_same_size_are_seen(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "data_folder", lambda key: tmp_path)
+    path = tmp_path / "restormer_gaussian.pth"
     write(path, "one")
     os.utime(path, (1, 1))
-    assert changes(machine, lambda: write(path, "two"))
+    assert changes(lambda: data_listing("any"), lambda: write(path, "two"))
+    assert changes(
+        lambda: data_listing("any"), lambda: (tmp_path / "a.pth").symlink_to("nowhere")
+    )
 
 
-@pytest.mark.parametrize("file", ["SHA256SUMS", ".cache/huggingface/lock"])
-def test_the_fingerprint_leaves_out_what_a_first_use_writes(machine, file):
-    folder = machine / "data/published_weights"
-    write(folder / "scunet_color_real_psnr.pth")
-    assert not changes(machine, lambda: write(folder / file))
-
-
-def test_a_folder_that_cannot_be_listed_is_as_one_that_is_not_there(
-    machine, monkeypatch
-):
+def test_a_data_folder_that_cannot_be_listed_is_as_one_that_is_not_there(monkeypatch):
     def empty_data_paths(key):
         raise Unavailable("data_paths is empty in config.yml")
 
-    def empty():
-        monkeypatch.setattr(version, "data_folder", empty_data_paths)
-
-    assert not changes(machine, empty)
+    monkeypatch.setattr(module, "data_folder", empty_data_paths)
+    assert data_listing("any") is None
 
 
-def test_a_broken_link_among_the_weights_is_no_error(machine):
-    folder = machine / "data/published_weights"
-    folder.mkdir(parents=True)
-    assert changes(machine, lambda: (folder / "weights.pth").symlink_to("nowhere"))
+def test_a_listing_is_deep_and_bounded(monkeypatch, tmp_path):
+    for i in range(3):
+        write(tmp_path / "deep" / "er" / f"{i}.png")
+    write(tmp_path / "README.md")
+    (tmp_path / "around").symlink_to(tmp_path)
+    names = [name for name, *_ in listing(tmp_path)]
+    assert names == ["around", *(f"deep/er/{i}.png" for i in range(3))]
+    monkeypatch.setattr(module, "MAX_LISTED", 2)
+    assert len(listing(tmp_path)) == 2
 
 
-def test_advice_that_was_followed_is_seen(repository, tmp_path):
-    solver = ("-s", "FiRe-HQS[priors=motion,networks=published,n_iter=2]")
-    home = {"BENCHOPT_DATA_HOME": str(tmp_path / "home")}
-    _, printed = run(repository, "before", *solver, **home)
-    assert "restormer_motion.pth are not in" in " ".join(printed.split())
-    write(tmp_path / "home/published_weights/restormer_motion.pth", "not weights")
-    _, printed = run(repository, "after", *solver, **home)
-    assert "restormer_motion.pth is damaged" in " ".join(printed.split())
+# Digests that are kept
+
+
+@pytest.fixture
+def memory(tmp_path, monkeypatch):
+    """The file where the digests of large files, here all, are kept."""
+    path = tmp_path / "cache" / "digests.json"
+    monkeypatch.setattr(module, "_memory_file", lambda: path)
+    monkeypatch.setattr(module, "LARGE", 0)
+    return path
+
+
+def test_a_large_file_is_read_once(memory, tmp_path, monkeypatch):
+    write(tmp_path / "weights", "one")
+    first = content_digest(tmp_path / "weights")
+    assert list(memory.parent.iterdir()) == [memory]
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "sha256", None)
+        assert content_digest(tmp_path / "weights") == first
+    os.utime(tmp_path / "weights", (1, 1))
+    assert content_digest(tmp_path / "weights") == first
+    write(tmp_path / "weights", "two")
+    assert content_digest(tmp_path / "weights") != first
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"weights": 3}', "\x00", "null"])
+def test_a_damaged_memory_is_made_anew(memory, tmp_path, text):
+    write(tmp_path / "weights", "one")
+    first = content_digest(tmp_path / "weights")
+    memory.write_text(text.replace("weights", str(tmp_path / "weights")))
+    assert content_digest(tmp_path / "weights") == first
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(memory, tmp_path):
+    write(tmp_path / "weights", "one")
+    write(memory.parent)  # A file is where the folder should be.
+    assert content_digest(tmp_path / "weights") == content_digest(tmp_path / "weights")
+    assert content_digest(tmp_path / "missing") is None
+
+
+# The version that is published
+
+
+@pytest.mark.parametrize(
+    "file, seen",
+    [
+        ("benchmark_utils/physics/data_term.py", True),
+        (WEIGHTS.format("denoiser"), True),
+        ("benchmark_utils/data/image_checksums.txt", True),
+        ("config/tuned.yml", True),
+        ("solvers/tv.py", True),
+        ("objective.py", True),
+        ("benchmark_utils/priors/weights/README.md", False),
+        ("datasets/NOTES.md", False),
+    ],
+)
+def test_the_version_covers_the_repository_but_what_people_read(place, file, seen):
+    def version():
+        return digest_of_repository(place / "repository")
+
+    path = place / "repository" / file
+    before = path.read_bytes() if path.exists() else b""
+    assert changes(version, lambda: path.write_bytes(before + b"\n")) == seen
+    path.write_bytes(before)
