@@ -1,77 +1,119 @@
-"""What is published was made by the present shared code; a table, by one version."""
+"""What is published was made by the present code; a table, by one version."""
 
 import pandas as pd
 import pytest
+from benchopt.results import save_results
 from conftest import ROOT
 
-from benchmark_utils.common.fingerprint import code_of, fingerprint
+from benchmark_utils.common.fingerprint import digest_of_repository
+from benchmark_utils.solving import tuned
 from tools import publish_results
 
-OLD, MACHINE = "0123456789ab", "ba9876543210"
-NOW = code_of(fingerprint())
+NOW, OLD = digest_of_repository(), "0123456789ab"
 # Tables with rows that would take an hour to compute again (BM3D).
 OF_SEVERAL_VERSIONS = ("denoising",)
 
 
+@pytest.fixture(scope="module")
+def computed(run):
+    """The results of some solvers, whose parameters are not the same."""
+    solvers = ["PnP-HQS[denoiser=tv,n_iter=1]", "TV[n_iter=1]", "TV[n_iter=1,reg=0.1]"]
+    return run([*solvers, "Initial guess"], ["simulated[n_images=1]"])
+
+
+@pytest.fixture
+def rows(computed):
+    return computed.copy()
+
+
 @pytest.fixture
 def publish(tmp_path, monkeypatch):
-    """publish(versions, *options): the published table; one row per version."""
-    monkeypatch.setattr(publish_results, "ROOT", tmp_path)
+    """publish(rows, *options): the published table."""
+    monkeypatch.setattr(publish_results, "RESULTS", tmp_path / "results")
 
-    def publish(versions, *options, objectives=("Restore",) * 2):
-        row = {
-            "dataset_name": "photos",
-            "idx_rep": 0,
-            "stop_val": 1,
-            "objective_psnr": 30.0,
-            "time": 1.0,
-        }
-        rows = [
-            {
-                **row,
-                "solver_name": f"Solver {i}",
-                "objective_name": objective,
-                "p_obj_version": version,
-            }
-            for i, (version, objective) in enumerate(zip(versions, objectives))
-        ]
-        results = tmp_path / "run.parquet"
-        pd.DataFrame(rows).to_parquet(results)
-        publish_results.main([str(results), "mine", *options])
+    def publish(rows, *options):
+        (tmp_path / "run.parquet").unlink(missing_ok=True)
+        path = save_results(rows, tmp_path / "run.parquet")
+        publish_results.main([str(path), "mine", *options])
         return pd.read_parquet(tmp_path / "results" / "mine.parquet")
 
     return publish
 
 
-def test_results_of_the_present_code_are_published_from_any_machine(publish):
-    versions = [fingerprint(), f"{NOW}-{MACHINE}"]
-    assert list(publish(versions, "--scores-only")["version"]) == [NOW] * 2
+def change_code(rows, solver, code):
+    """Results of a solver that other code made; with None, that do not say."""
+
+    def change(kept, name):
+        if not isinstance(kept, dict) or not name.startswith(solver):
+            return kept
+        del (kept := dict(kept))["code"]
+        return kept if code is None else kept | {"code": code}
+
+    columns = rows["final_results"], rows["solver_name"]
+    return rows.assign(final_results=list(map(change, *columns)))
 
 
-@pytest.mark.parametrize("versions", [[OLD], [f"{OLD}-{MACHINE}", fingerprint()]])
+def test_results_of_the_present_code_are_published(publish, rows):
+    table = publish(rows)
+    assert list(table["version"]) == [NOW] * 4
+    assert all(picture.startswith(b"\x89PNG") for picture in table["reconstruction"])
+
+
+@pytest.mark.parametrize("code", [OLD, None])
 def test_results_of_other_code_are_refused_unless_asked_for(
-    versions, publish, capsys, tmp_path
+    code, publish, rows, capsys, tmp_path
 ):
+    rows = change_code(rows, "PnP-HQS", code)
     with pytest.raises(SystemExit):
-        publish(versions, "--scores-only")
-    message = capsys.readouterr().err
-    assert OLD in message and NOW in message and "--any-version" in message
+        publish(rows)
+    message = " ".join(capsys.readouterr().err.split())
+    assert "1 of these 4 results were made by other code" in message
+    assert "PnP-HQS[denoiser=tv" in message and "--any-version" in message
     assert not list((tmp_path / "results").glob("*"))
-    published = publish(versions, "--scores-only", "--any-version")
-    assert list(published["version"]) == [OLD, NOW][: len(versions)]
+    table = publish(rows, "--any-version")
+    assert list(table["version"]) == [code or "unknown"] + [NOW] * 3
 
 
-def test_results_of_two_objectives_are_not_averaged(publish, capsys):
-    devices = [f"Restore[device={device}]" for device in ("cpu", "cuda")]
+def test_results_of_a_solver_that_is_not_here_are_refused(publish, rows, capsys):
+    file = rows["file_solver"].replace("solvers/tv.py", "solvers/gone.py")
     with pytest.raises(SystemExit):
-        publish([fingerprint()] * 2, "--scores-only", objectives=devices)
+        publish(rows.assign(file_solver=file))
+    assert "2 of these 4 results" in capsys.readouterr().err
+
+
+def test_results_with_other_tuned_values_are_refused(
+    publish, rows, capsys, monkeypatch
+):
+    other = {"natural": {"denoising": {"TV": {"parameters": {"reg": 3.0}}}}}
+    monkeypatch.setattr(tuned, "read_tuned", lambda: other)
+    with pytest.raises(SystemExit):
+        publish(rows)
+    message = " ".join(capsys.readouterr().err.split())
+    # One has its own value of reg.
+    assert "2 of these 4 results" in message and "--any-version" in message
+
+
+def test_results_of_two_objectives_are_not_averaged(publish, rows, capsys):
+    devices = [f"Restore[device={device}]" for device in ("cpu", "cuda")]
+    twice = [rows.assign(objective_name=device) for device in devices]
+    with pytest.raises(SystemExit):
+        publish(pd.concat(twice), "--scores-only")
     assert "have several objectives (Restore[device=cpu]," in capsys.readouterr().err
 
 
-def test_results_without_pictures_are_published_by_their_scores_alone(publish, capsys):
+def test_results_without_pictures_are_published_by_their_scores_alone(
+    publish, rows, capsys
+):
+    rows = rows.assign(
+        final_results=[
+            {"code": kept["code"]} if isinstance(kept, dict) else None
+            for kept in rows["final_results"]
+        ]
+    )
     with pytest.raises(SystemExit):
-        publish([fingerprint()])
+        publish(rows)
     assert "no pictures of images: add --scores-only" in capsys.readouterr().err
+    assert list(publish(rows, "--scores-only")["version"]) == [NOW] * 4
 
 
 def test_a_file_that_is_not_there_is_said(capsys):
