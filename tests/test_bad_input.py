@@ -13,7 +13,7 @@ from conftest import BENCHMARK, ROOT
 from benchmark_utils.common import device
 from benchmark_utils.data import images
 from benchmark_utils.physics.problems import PROBLEMS, make_physics
-from benchmark_utils.priors import published, restoration
+from benchmark_utils.priors import compact, published, restoration
 
 GOOD = "Pseudo-inverse"
 NAN = """
@@ -238,11 +238,11 @@ def test_an_unknown_denoiser_is_skipped_with_the_list_of_those_that_exist(run, c
 
 def test_wrong_weights_are_never_used(run, capfd, tmp_path, monkeypatch):
     folder = tmp_path / "weights"
-    shutil.copytree(restoration.WEIGHTS, folder)
+    shutil.copytree(compact.WEIGHTS, folder)
     with (folder / "compact_denoiser.safetensors").open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"!")
-    monkeypatch.setattr(restoration, "WEIGHTS", folder)
+    monkeypatch.setattr(compact, "WEIGHTS", folder)
     rows = run(["PnP-HQS", GOOD])
     assert solvers_of(rows) == [GOOD]
     output = said(capfd)
@@ -252,7 +252,7 @@ def test_wrong_weights_are_never_used(run, capfd, tmp_path, monkeypatch):
 
 
 def test_missing_weights_are_asked_for(run, capfd, tmp_path, monkeypatch):
-    monkeypatch.setattr(restoration, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(compact, "WEIGHTS", tmp_path)
     rows = run(["PnP-HQS", GOOD])
     assert solvers_of(rows) == [GOOD]
     assert "compact_denoiser.safetensors are not in" in said(capfd)
@@ -478,7 +478,7 @@ def test_scores_by_priors_that_do_not_take_the_signals_are_refused(reason_of):
 def test_scores_by_priors_whose_weights_are_missing_are_refused(
     reason_of, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(restoration, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(compact, "WEIGHTS", tmp_path)
     assert "compact_denoiser.safetensors are not in" in reason_of("denoiser")
 
 

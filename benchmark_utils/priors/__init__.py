@@ -1,13 +1,13 @@
 """Explicit priors (TV, wavelets) and those that are networks."""
 
-from benchmark_utils.priors.fire import Residuals, schedule
-from benchmark_utils.priors.networks import CompactUNet, ResidualBlock
-from benchmark_utils.priors.restoration import (
+from benchmark_utils.priors.compact import (
     load_compact,
-    load_restoration,
     on_image_grid,
     save_compact_weights,
 )
+from benchmark_utils.priors.fire import Residuals, schedule
+from benchmark_utils.priors.networks import CompactUNet, ResidualBlock
+from benchmark_utils.priors.restoration import load_restoration
 from benchmark_utils.priors.tv import gradient, gradient_adjoint, project_on_ball
 from benchmark_utils.priors.wavelets import pad_to_multiple, soft_threshold
 

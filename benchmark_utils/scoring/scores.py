@@ -16,11 +16,8 @@ from benchmark_utils.dictionaries.vectors import (
 )
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.least_squares import DataTerm
-from benchmark_utils.priors.restoration import (
-    check_restoration,
-    compact_state,
-    load_restoration,
-)
+from benchmark_utils.priors.restoration import check_restoration, load_restoration
+from benchmark_utils.priors.used_weights import compact_state
 from benchmark_utils.scoring import metrics
 
 # PSNR (dB) below which a solver diverged: errors ten times the range of the images.

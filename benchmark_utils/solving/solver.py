@@ -14,12 +14,10 @@ from benchmark_utils.common.parameters import check_parameters
 from benchmark_utils.data.batches import for_solver
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.degradations import DEGRADATIONS
-from benchmark_utils.priors.restoration import (
-    check_denoiser,
-    check_restoration,
+from benchmark_utils.priors.denoisers import check_denoiser, load_denoiser
+from benchmark_utils.priors.restoration import check_restoration, load_restoration
+from benchmark_utils.priors.used_weights import (
     compact_state,
-    load_denoiser,
-    load_restoration,
     networks_named,
     published_state,
 )

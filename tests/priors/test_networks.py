@@ -18,18 +18,17 @@ from benchmark_utils.physics.degradations import (
     Noise,
     RandomMask,
 )
-from benchmark_utils.priors import restoration
-from benchmark_utils.priors.networks import CompactUNet
-from benchmark_utils.priors.restoration import (
-    DENOISERS,
+from benchmark_utils.priors import compact
+from benchmark_utils.priors.compact import (
     WEIGHTS,
     WEIGHTS_CHECKSUMS,
     load_compact,
-    load_denoiser,
-    load_restoration,
     on_image_grid,
     save_compact_weights,
 )
+from benchmark_utils.priors.denoisers import DENOISERS, load_denoiser
+from benchmark_utils.priors.networks import CompactUNet
+from benchmark_utils.priors.restoration import load_restoration
 from benchmark_utils.scoring.metrics import psnr
 
 
@@ -247,8 +246,8 @@ def test_the_equivariant_denoiser_gains_decibels_and_counts_eight_calls():
 def empty_weights(tmp_path, monkeypatch):
     """A weights folder with nothing in it yet."""
     (tmp_path / "SHA256SUMS").touch()
-    monkeypatch.setattr(restoration, "WEIGHTS", tmp_path)
-    monkeypatch.setattr(restoration, "WEIGHTS_CHECKSUMS", tmp_path / "SHA256SUMS")
+    monkeypatch.setattr(compact, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(compact, "WEIGHTS_CHECKSUMS", tmp_path / "SHA256SUMS")
     return tmp_path
 
 

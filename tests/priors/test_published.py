@@ -20,7 +20,7 @@ from benchmark_utils.physics.degradations import (
     Measurement,
 )
 from benchmark_utils.physics.problems import make_physics
-from benchmark_utils.priors import published, restoration
+from benchmark_utils.priors import denoisers, published
 from benchmark_utils.priors.published import FILES, PUBLISHED_RESTORERS, load_published
 
 PUBLIC = [name for name, file in FILES.items() if file.fetch is not None]
@@ -168,7 +168,7 @@ def test_drunet_receives_the_noise_level_of_each_image(images, put, networks):
 
 def test_the_denoiser_drunet_has_the_published_weights(images, put, networks):
     put("drunet")
-    denoiser = restoration.load_denoiser("drunet")
+    denoiser = denoisers.load_denoiser("drunet")
     with torch.inference_mode():
         expected = networks["drunet"](images, 0.1)
         torch.testing.assert_close(denoiser(images, 0.1), expected)
@@ -357,7 +357,7 @@ def test_drunet_with_a_wrong_checksum_is_refused(folder):
     folder.mkdir()
     (folder / FILES["drunet"].file).write_bytes(b"not the weights")
     with pytest.raises(Unavailable, match="checksum is wrong"):
-        restoration.load_denoiser("drunet")
+        denoisers.load_denoiser("drunet")
 
 
 @pytest.mark.parametrize("name", ["scunet", "lama"])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmark_utils.data.images import center_crop, load_images
-from benchmark_utils.priors import restoration
+from benchmark_utils.priors import denoisers
 from benchmark_utils.scoring.metrics import psnr
 
 
@@ -20,7 +20,7 @@ def test_denoisers_remove_noise_from_a_photograph(name, gain, n_calls, photograp
     sigma = 0.1
     generator = torch.Generator().manual_seed(0)
     noisy = photograph + sigma * torch.randn(photograph.shape, generator=generator)
-    denoiser = restoration.load_denoiser(name)
+    denoiser = denoisers.load_denoiser(name)
     with torch.inference_mode():
         denoised = denoiser(noisy, sigma)
     assert denoised.shape == noisy.shape and denoised.dtype == noisy.dtype

@@ -17,7 +17,7 @@ from benchmark_utils.physics.degradations import (
     Noise,
     RandomMask,
 )
-from benchmark_utils.priors import restoration
+from benchmark_utils.priors import compact, restoration
 from benchmark_utils.priors.networks import CompactUNet
 from training import train as training
 from training.recipes import RECIPES, Recipe
@@ -38,8 +38,8 @@ def folders(tmp_path, monkeypatch):
     weights, runs = tmp_path / "weights", tmp_path / "runs"
     weights.mkdir()
     (weights / "SHA256SUMS").touch()
-    monkeypatch.setattr(restoration, "WEIGHTS", weights)
-    monkeypatch.setattr(restoration, "WEIGHTS_CHECKSUMS", weights / "SHA256SUMS")
+    monkeypatch.setattr(compact, "WEIGHTS", weights)
+    monkeypatch.setattr(compact, "WEIGHTS_CHECKSUMS", weights / "SHA256SUMS")
     monkeypatch.setattr(training, "RUNS", runs)
     return weights, runs
 
@@ -186,7 +186,7 @@ def save_random_weights(name):
     """Ship a compact network with random weights, exact in float16; return them."""
     torch.manual_seed(5)
     network = CompactUNet().half().float()
-    restoration.save_compact_weights(network, name)
+    compact.save_compact_weights(network, name)
     return network.state_dict()
 
 
@@ -203,7 +203,7 @@ def test_a_deeper_network_starts_as_what_the_shallower_one_computes(recipe, tmp_
     assert len(grown.body) == 4
     x = torch.rand(1, 3, 16, 16)
     with torch.inference_mode():
-        expected = restoration.load_compact("first", "cpu")(x, 0.1)
+        expected = compact.load_compact("first", "cpu")(x, 0.1)
         torch.testing.assert_close(grown(x, 0.1), expected)
 
 
@@ -264,7 +264,7 @@ def test_finished_weights_are_shipped_with_their_checksum(recipe, folders, monke
     assert {w.dtype for w in trained.values()} == {torch.float32}
     rounded = {name: weights.half() for name, weights in trained.items()}
     assert_same_weights(load_file(path), rounded)
-    loaded = restoration.load_compact("toy", "cpu").half().state_dict()
+    loaded = compact.load_compact("toy", "cpu").half().state_dict()
     assert_same_weights(loaded, rounded)
 
 
@@ -299,7 +299,7 @@ def test_every_recipe_degrades_crops_of_its_sizes(name):
     for size in recipe.crops:
         x = torch.rand(2, 3, size, size, generator=generator)
         degraded = recipe.degradation(x, generator)
-        y, sigma = restoration.on_image_grid(degraded, x.shape[-2:])
+        y, sigma = compact.on_image_grid(degraded, x.shape[-2:])
         assert y.shape == x.shape and y.isfinite().all()
         assert sigma.min() >= 0 and sigma.max() <= 1
 

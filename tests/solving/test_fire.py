@@ -24,7 +24,7 @@ from benchmark_utils.physics.degradations import (
 )
 from benchmark_utils.physics.degraded import adjoint
 from benchmark_utils.physics.problems import make_physics
-from benchmark_utils.priors import restoration
+from benchmark_utils.priors import denoisers, restoration
 from benchmark_utils.priors.restoration import RestorationModel
 from benchmark_utils.scoring.metrics import psnr
 from benchmark_utils.solving import tuned
@@ -639,7 +639,7 @@ def test_iterates_keep_no_graph(name, network):
 def identity(monkeypatch):
     """A denoiser named "identity", which changes nothing."""
     monkeypatch.setitem(
-        restoration.DENOISERS, "identity", lambda device: lambda x, sigma: x
+        denoisers.DENOISERS, "identity", lambda device: lambda x, sigma: x
     )
 
 
@@ -668,7 +668,7 @@ def test_snore_s_denoiser_sees_noise_of_the_schedule(monkeypatch):
         told.append((x, sigma))
         return x
 
-    monkeypatch.setitem(restoration.DENOISERS, "recorded", lambda device: recorded)
+    monkeypatch.setitem(denoisers.DENOISERS, "recorded", lambda device: recorded)
     sigmas = {"sigma_start": 0.2, "sigma_end": 0.05}
     options = {"denoiser": "recorded", "reg": 0.0, "n_iter": 3}
     iterates = solve("SNORE", make_batch("denoising"), **options, **sigmas)
@@ -679,7 +679,7 @@ def test_snore_s_denoiser_sees_noise_of_the_schedule(monkeypatch):
 
 def test_snore_adds_its_weighted_residual(monkeypatch):
     monkeypatch.setitem(
-        restoration.DENOISERS, "half", lambda device: lambda x, sigma: 0.5 * x
+        denoisers.DENOISERS, "half", lambda device: lambda x, sigma: 0.5 * x
     )
     sigmas = {"sigma_start": 1e-9, "sigma_end": 1e-9}
     options = {"denoiser": "half", "reg": 0.4, "step": 0.7, "n_iter": 2}

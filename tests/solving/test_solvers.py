@@ -10,7 +10,7 @@ from conftest import BENCHMARK
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.problems import PROBLEMS, make_physics
-from benchmark_utils.priors import restoration
+from benchmark_utils.priors import denoisers
 from benchmark_utils.scoring import metrics
 
 # What tables call each solver, with its default parameters but for the slow ones.
@@ -404,7 +404,7 @@ def test_a_solver_may_ask_for_gradients(run, solver_file):
 def identity(monkeypatch):
     """A denoiser named "identity", which changes nothing."""
     monkeypatch.setitem(
-        restoration.DENOISERS, "identity", lambda device: lambda x, sigma: x
+        denoisers.DENOISERS, "identity", lambda device: lambda x, sigma: x
     )
 
 
@@ -455,7 +455,7 @@ def test_admm_keeps_the_gap_between_the_data_and_the_prior(
     monkeypatch, batch, get_iterates
 ):
     monkeypatch.setitem(
-        restoration.DENOISERS, "half", lambda device: lambda x, sigma: 0.5 * x
+        denoisers.DENOISERS, "half", lambda device: lambda x, sigma: 0.5 * x
     )
     options = {"denoiser": "half", "sigma": 0.02, "reg": 0.5, "n_iter": 4}
     z = data_term(batch.physics, batch.y).initial_guess()
@@ -477,7 +477,7 @@ def test_the_denoiser_is_told_the_noise_levels_of_the_schedule(
         told.append(sigma)
         return x
 
-    monkeypatch.setitem(restoration.DENOISERS, "recorded", lambda device: recorded)
+    monkeypatch.setitem(denoisers.DENOISERS, "recorded", lambda device: recorded)
     physics = make_physics("denoising", (3, 16, 16), torch.Generator())
     batch = Batch(y=torch.rand(1, 3, 16, 16), physics=physics)
     options = {"denoiser": "recorded", "n_iter": 3, "reg": 0.5}

@@ -8,7 +8,7 @@ import pytest
 from conftest import BENCHMARK, ROOT
 
 from benchmark_utils.physics.problems import PROBLEMS
-from benchmark_utils.priors.restoration import DENOISERS
+from benchmark_utils.priors.denoisers import DENOISERS
 from tools.build_readme import PAGES, fill, markdown_table
 
 README = (ROOT / "README.md").read_text()
