@@ -9,6 +9,7 @@ from benchmark_utils.common import (
     SHARE,
     ShortName,
     check_parameters,
+    float32_by_default,
     one_of,
 )
 from benchmark_utils.data import measure
@@ -75,6 +76,7 @@ class Dataset(ShortName, BaseDataset):
         "n_atoms": [16],
     }
 
+    @float32_by_default()
     def get_data(self):
         data = {"dataset": self.name, "problem": self.operator}
         try:

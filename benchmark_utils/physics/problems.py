@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from benchmark_utils.common.parameters import COUNT, LEVEL, SHARE, check_value
+from benchmark_utils.common.precision import float32_by_default
 
 LEVIN09 = Path(__file__).parent / "kernels" / "levin09.npz"
 
@@ -128,6 +129,7 @@ def size_multiple(problem, factor=None):
     return default_strength(problem, "factor") if factor is None else factor
 
 
+@float32_by_default()
 def make_physics(problem, shape, generator, n_images=1, noise_level=None, **strengths):
     """The physics of a problem, for images of one shape.
 
