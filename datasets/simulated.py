@@ -24,10 +24,10 @@ class Dataset(ImageDataset):
 
     @staticmethod
     def _draw(generator, size):
-        ramp = torch.linspace(0.2, 0.8, size)
+        ramp = torch.linspace(0.2, 0.8, size, dtype=torch.float32)
         image = ramp.expand(3, size, size).clone()
         for _ in range(6):
             top, left = torch.randint(size // 2, (2,), generator=generator).tolist()
-            color = torch.rand(3, 1, 1, generator=generator)
+            color = torch.rand(3, 1, 1, generator=generator, dtype=ramp.dtype)
             image[:, top : top + size // 2, left : left + size // 3] = color
         return image

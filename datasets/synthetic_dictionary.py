@@ -11,6 +11,7 @@ from benchmark_utils.common import (
     NotApplicable,
     ShortName,
     check_parameters,
+    float32_by_default,
     one_of,
 )
 from benchmark_utils.data import VECTORS, measure
@@ -63,6 +64,7 @@ class Dataset(Fingerprinted, ShortName, BaseDataset):
         "n_atoms": [16],
     }
 
+    @float32_by_default()
     def get_data(self):
         data = {"dataset": self.name, "problem": self.operator}
         try:

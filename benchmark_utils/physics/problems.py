@@ -21,6 +21,7 @@ from benchmark_utils.common.parameters import (
     Constraint,
     one_of,
 )
+from benchmark_utils.common.precision import float32_by_default
 from benchmark_utils.physics.noise import NOISES
 
 LEVIN09 = Path(__file__).parent / "kernels" / "levin09.npz"
@@ -68,6 +69,7 @@ class Problem:
         """The sides of the images are multiples of this."""
         return 1
 
+    @float32_by_default()
     def physics(self, shape, generator, n_images=1):
         """The operator with its noise model."""
         physics = self.operator(shape, generator, n_images)

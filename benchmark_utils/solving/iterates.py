@@ -24,10 +24,10 @@ def checked_iterates(solver, y, physics):
     TypeError
         ``iterate`` does not yield tensors, or differentiates without saying so.
     """
-    iterates = _explained(solver, lambda: solver.iterate(y, physics))
+    iterates = explained(solver, lambda: solver.iterate(y, physics))
     if not isinstance(iterates, Iterator):
         raise TypeError(
-            f"iterate of {solver.name} gives {_kind(iterates)}, and must be a "
+            f"iterate of {solver.name} gives {kind_of(iterates)}, and must be a "
             "generator: it yields its iterates (yield x), one at least, each a tensor "
             "of the shape of x."
         )
@@ -37,12 +37,12 @@ def checked_iterates(solver, y, physics):
 def _checked(solver, iterates, y):
     while True:
         try:
-            x = _explained(solver, lambda: next(iterates))
+            x = explained(solver, lambda: next(iterates))
         except StopIteration as end:
             if end.value is not None:
                 raise TypeError(
-                    f"iterate of {solver.name} returns {_kind(end.value)} at its end, "
-                    "which is lost: it must yield its last iterate (yield x)."
+                    f"iterate of {solver.name} returns {kind_of(end.value)} at its "
+                    "end, which is lost: it must yield its last iterate (yield x)."
                 ) from None
             return
         try:
@@ -71,14 +71,15 @@ def as_estimate(x, like):
         x = torch.from_numpy(x.astype(np.complex64 if x.dtype.kind == "c" else "f4"))
     if not torch.is_tensor(x) or not (x.is_floating_point() or x.is_complex()):
         raise TypeError(
-            f"{_kind(x)}, and must yield its iterates as tensors of floats of the "
+            f"{kind_of(x)}, and must yield its iterates as tensors of floats of the "
             "shape of x, in [0, 1] for images."
         )
     dtype = torch.complex64 if x.is_complex() else torch.float32
     return x.detach().to(like.device, dtype)
 
 
-def _kind(value):
+def kind_of(value):
+    """What a value is, in words: a tensor of float64, None."""
     if value is None:
         return "None"
     if torch.is_tensor(value):
@@ -88,8 +89,8 @@ def _kind(value):
     return f"a {type(value).__name__}"
 
 
-def _explained(solver, step):
-    """``step()``; where torch has no gradient, what to write is said."""
+def explained(solver, step):
+    """``step()`` of a solver; where torch has no gradient, what to write is said."""
     try:
         return step()
     except RuntimeError as error:

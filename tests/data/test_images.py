@@ -257,6 +257,41 @@ def test_the_same_data_whenever_and_whoever_asks(problem, get_data):
             assert_same(batch, other)
 
 
+@pytest.mark.parametrize(
+    "dataset, parameters",
+    [("simulated", {"problem": problem, "img_size": 40}) for problem in PROBLEMS]
+    + [("natural", {"problem": "inpainting", "img_size": 64})]
+    + [("patches", {"operator": o, "n_signals": 50}) for o in ("masks", "identity")]
+    + [
+        ("synthetic_dictionary", {"operator": operator, "n_signals": 50})
+        for operator in ("sensing", "masks", "identity")
+    ],
+)
+def test_the_same_data_whatever_the_default_dtype_of_torch(
+    dataset, parameters, get_data
+):
+    expected = get_data(dataset, **parameters)
+    torch.set_default_dtype(torch.float64)
+    try:
+        data = get_data(dataset, **parameters)
+        pairs = [
+            pair
+            for split in ("train", "test")
+            for pair in zip(data[split], expected[split], strict=True)
+        ]
+        for batch, _ in pairs:
+            simulated = batch.to("cpu")
+            simulated.seed_noise(0)
+            assert simulated.physics(batch.x).dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for batch, other in pairs:
+        assert batch.x.dtype == batch.y.dtype == torch.float32
+        assert_same(batch, other)
+        buffers = zip(batch.physics.buffers(), other.physics.buffers(), strict=True)
+        assert all(torch.equal(a, b) and a.dtype == b.dtype for a, b in buffers)
+
+
 @pytest.mark.parametrize("change", [{"seed": 1}, {"repetition": 1}])
 def test_other_noise_with_another_seed_or_repetition(change, get_data):
     for split in ("train", "test"):

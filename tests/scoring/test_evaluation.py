@@ -1,11 +1,17 @@
 """A function of one's own is scored like the solvers, in three lines."""
 
+import random
+from contextlib import contextmanager
+
+import numpy as np
 import pytest
 import torch
 from benchopt.results import read_results
 from conftest import ROOT
 
-from benchmark_utils.scoring.evaluation import evaluate
+from benchmark_utils.common.errors import NotApplicable
+from benchmark_utils.scoring import evaluation
+from benchmark_utils.scoring.evaluation import SEED, evaluate, looks_like_bytes
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +58,6 @@ def test_a_device_that_is_not_there_is_refused():
         evaluate(lambda y, physics: y, "simulated", device="gpu")
 
 
-def test_a_function_that_returns_the_wrong_size_is_told_so(capfd):
-    with pytest.raises(RuntimeError, match="Nothing was evaluated"):
-        evaluate(lambda y, physics: y[..., :8], "simulated", output="test_evaluation")
-    assert "a solver yields one reconstruction per image" in capfd.readouterr().err
-
-
 @pytest.fixture
 def output():
     """The name of results, which are removed afterwards."""
@@ -93,15 +93,264 @@ def test_a_function_may_differentiate(output):
     assert report.table["psnr"].item() > 100
 
 
-def test_a_function_that_returns_nothing_is_told_so(output, capfd):
-    with pytest.raises(RuntimeError, match="Nothing was evaluated"):
-        evaluate(lambda y, physics: None, "simulated", "Mine", output=output)
-    assert "Mine returned NoneType, not a tensor" in capfd.readouterr().err
+# What a function returns
+
+RETURNED = {
+    "None": (lambda x: None, "TypeError: the function returned None, and not a tensor"),
+    "tuple": (lambda x: (x, x), "returned a tuple, and not a tensor of floats of the"),
+    "bytes": (lambda x: (255 * x).byte(), "returned a tensor of uint8, and not a tens"),
+    "0..255": (lambda x: 255 * x, "looks like 0..255: results are in [0, 1]"),
+    "size": (
+        lambda x: x[..., :8],
+        "of shape (2, 3, 32, 8) where the images have shape",
+    ),
+    "one": (
+        lambda x: x[0],
+        "a tensor of float32 of shape (3, 32, 32) where the images",
+    ),
+}
 
 
-def test_the_result_file_has_a_name_and_not_a_path(tmp_path):
-    with pytest.raises(ValueError, match="output is a name"):
-        evaluate(lambda y, physics: y, "simulated", output=str(tmp_path / "mine"))
+@pytest.mark.parametrize("case", RETURNED)
+def test_a_function_is_told_what_it_must_return(case, output):
+    convert, sentence = RETURNED[case]
+    with pytest.raises(RuntimeError, match="Nothing was evaluated") as error:
+        evaluate(lambda y, physics: convert(y), "simulated", output=output)
+    assert sentence in str(error.value)
+    assert error.value.__cause__ is not None
+
+
+def test_a_function_that_differentiates_without_saying_so_is_told(output):
+    def descent(y, physics):
+        x = torch.zeros_like(y, requires_grad=True)
+        (physics.A(x) - y).square().sum().backward()
+        return x.grad
+
+    with pytest.raises(RuntimeError, match=r"evaluate\(..., requires_grad=True\)"):
+        evaluate(descent, "simulated", output=output)
+
+
+@pytest.mark.parametrize(
+    "x, expected",
+    [
+        (torch.linspace(0, 255, 48), True),
+        (torch.linspace(-20, 290, 48), True),
+        (torch.linspace(0, 1, 48), False),
+        (torch.linspace(-0.5, 1.5, 48), False),
+        (torch.linspace(-200, 200, 48), False),
+        (torch.linspace(0, 1e4, 48), False),
+        (torch.linspace(0, 255, 48) * torch.nan, False),
+    ],
+)
+def test_what_diverges_is_not_taken_for_bytes(x, expected):
+    assert looks_like_bytes(x.reshape(1, 3, 4, 4)) == expected
+
+
+PROBLEMS = "simulated[problem=[denoising,gaussian_deblurring,sr4],img_size=40]"
+SCORES = ["dataset_name", "psnr", "ssim", "psnr_range"]
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """The scores of A^T y, and of its rivals, with nothing odd."""
+    return table_of(lambda y, physics: physics.A_adjoint(y))
+
+
+def table_of(function, requires_grad=False):
+    report = evaluate(
+        function,
+        PROBLEMS,
+        "Mine",
+        ["TV[n_iter=3]", "PnP-HQS[n_iter=2]"],
+        "test_evaluation_modes",
+        requires_grad,
+    )
+    remove("test_evaluation_modes")
+    return report.table.set_index("solver_name")[SCORES]
+
+
+def same(table, expected, tolerance=1e-5):
+    assert list(table.index) == list(expected.index)
+    assert list(table.dataset_name) == list(expected.dataset_name)
+    numbers = (
+        t.drop(columns="dataset_name").to_numpy(float) for t in (table, expected)
+    )
+    assert next(numbers) == pytest.approx(next(numbers), abs=tolerance)
+
+
+@pytest.mark.parametrize(
+    "convert, tolerance",
+    [
+        (lambda x: x.double(), 1e-5),
+        (lambda x: x.half(), 0.01),
+        (lambda x: x.bfloat16(), 0.2),
+        (lambda x: x.numpy(), 1e-5),
+        (lambda x: x.double().numpy()[..., ::-1][..., ::-1], 1e-5),
+    ],
+    ids=["float64", "float16", "bfloat16", "numpy", "numpy float64"],
+)
+def test_a_result_of_any_precision_has_the_scores_of_float32(
+    convert, tolerance, expected
+):
+    table = table_of(lambda y, physics: convert(physics.A_adjoint(y)))
+    same(table, expected, tolerance)
+
+
+# What is global to torch
+
+
+def sets_the_default_dtype(y, physics):
+    torch.set_default_dtype(torch.float64)
+    return physics.A_adjoint(y)
+
+
+def sets_the_grad_mode(y, physics):
+    torch.set_grad_enabled(False)
+    return physics.A_adjoint(y)
+
+
+@pytest.mark.parametrize("function", [sets_the_default_dtype, sets_the_grad_mode])
+def test_what_a_function_sets_does_not_move_its_rivals(function, expected):
+    same(table_of(function, requires_grad=True), expected)
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.is_grad_enabled()
+
+
+@contextmanager
+def float64_by_default():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        float64_by_default,
+        torch.inference_mode,
+        torch.no_grad,
+        lambda: torch.autocast("cpu", torch.bfloat16),
+        lambda: torch.device("meta"),
+    ],
+    ids=["float64", "inference mode", "no grad", "autocast", "device"],
+)
+def test_what_the_caller_has_set_changes_no_number(mode, expected):
+    with mode():
+        before = torch.get_default_dtype(), torch.is_inference_mode_enabled()
+        before += (torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"))
+        table = table_of(lambda y, physics: physics.A_adjoint(y))
+        after = torch.get_default_dtype(), torch.is_inference_mode_enabled()
+        after += (torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"))
+    assert after == before
+    same(table, expected)
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
+def test_a_function_may_differentiate_whatever_the_caller_has_set(mode, output):
+    def descent(y, physics):
+        x = torch.zeros_like(y, requires_grad=True)
+        (physics.A(x) - y).square().sum().backward()
+        return x - 0.5 * x.grad
+
+    with mode():
+        report = evaluate(
+            descent, "simulated[noise_level=0]", output=output, requires_grad=True
+        )
+    assert report.table["psnr"].item() > 100
+
+
+def test_the_global_generators_are_seeded_and_put_back(output):
+    drawn = []
+
+    def draws(y, physics):
+        numbers = torch.rand(()).item(), np.random.rand(), random.random()  # noqa: NPY002
+        drawn.append(numbers)
+        return y
+
+    states = []
+    for seed in (7, 8):
+        for generator in (torch.manual_seed, np.random.seed, random.seed):
+            generator(seed)
+        numpy_before = np.random.get_state()[1].tolist()  # noqa: NPY002
+        before = torch.get_rng_state(), numpy_before, random.getstate()
+        evaluate(draws, "simulated", output=output)
+        assert torch.equal(torch.get_rng_state(), before[0])
+        assert np.random.get_state()[1].tolist() == before[1]  # noqa: NPY002
+        assert random.getstate() == before[2]
+        states.append(before)
+    assert len(drawn) == 4  # The warm-up and the run, twice.
+    assert len(set(drawn)) == 1
+    torch.manual_seed(SEED)
+    assert drawn[0][0] == torch.rand(()).item()
+
+
+# Arguments
+
+
+@pytest.fixture
+def dummy_outputs():
+    yield
+    remove("test_evaluation_names")
+
+
+def remove(name):
+    for path in (ROOT / "outputs").iterdir():
+        if name in path.name:
+            path.unlink()
+
+
+@pytest.mark.parametrize("suffix", ["a b", "é", "a:b", "100%", "v1.parquet"])
+def test_the_page_that_is_named_exists(suffix, dummy_outputs):
+    report = evaluate(
+        lambda y, physics: y,
+        "simulated",
+        "Mine",
+        output=f"test_evaluation_names {suffix}",
+    )
+    assert report.page.exists() and "Mine" in report.page.read_text()
+    expected = f"test_evaluation_names {suffix.removesuffix('.parquet')}.parquet"
+    assert report.results.name == expected
+
+
+def test_versions_in_names_are_told_apart(dummy_outputs):
+    results = [
+        evaluate(
+            lambda y, physics: y, "simulated", output=f"test_evaluation_names_v1.{i}"
+        ).results.name
+        for i in (0, 1)
+    ]
+    assert results == [f"test_evaluation_names_v1.{i}.parquet" for i in (0, 1)]
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        ({"output": ""}, "output is the name of a file, not ''"),
+        ({"output": " "}, "output is the name of a file"),
+        ({"output": ".hidden"}, "output is the name of a file"),
+        ({"output": ".."}, "output is the name of a file"),
+        ({"output": None}, "output is a name, and the file goes to outputs/: not None"),
+        (
+            {"output": "a/b"},
+            "output is a name, and the file goes to outputs/: not 'a/b'",
+        ),
+        ({"dataset": []}, r"dataset is the name of one, .* not \[\]"),
+        ({"dataset": ""}, "dataset is the name of one"),
+        ({"dataset": None}, "dataset is the name of one"),
+        ({"dataset": ["simulated", 3]}, "dataset is the name of one"),
+        ({"name": None}, "name is what to call the function, not None"),
+        ({"name": ""}, "name is what to call the function"),
+        ({"function": "TV"}, "function is what is called with y and physics, not 'TV'"),
+    ],
+)
+def test_an_argument_without_meaning_is_refused_before_anything_runs(
+    arguments, sentence, monkeypatch
+):
+    monkeypatch.setattr(evaluation, "_run_benchmark", None)
+    with pytest.raises(NotApplicable, match=sentence):
+        evaluate(**({"function": lambda y, p: y, "dataset": "simulated"} | arguments))
 
 
 @pytest.mark.parametrize("name", ["TV", "tv", "TV[n_iter=3]"])

@@ -112,7 +112,7 @@ def test_a_method_that_differentiates_is_told_to_say_so(iterate):
     with pytest.raises(TypeError, match="write requires_grad = True") as error:
         iterates_of(iterate)
     frames = traceback.extract_tb(error.value.__cause__.__traceback__)
-    assert "backward" in [frame.name for frame in frames]
+    assert any(frame.name.startswith("backward") for frame in frames)
 
 
 def test_a_method_that_says_so_differentiates():
