@@ -54,12 +54,14 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         "pip::torchvision",
         "pip::deepinv",
         "pip::safetensors",
+        "pip::filelock",
         "pip::huggingface_hub",
         "pip::pooch",
         "pip::PyWavelets",
         "pip::scikit-image",
         "pip::scikit-learn",
         "pip::scipy",
+        "pip::tifffile",
     ]
 
     # ``device``: where the solvers run: auto, cpu, cuda, cuda:1. On the command line,

@@ -28,7 +28,8 @@ sys.path.insert(0, str(ROOT))
 from benchopt.benchmark import Benchmark  # noqa: E402
 from benchopt.utils.run_context import RunContext  # noqa: E402
 
-from benchmark_utils.common import Unavailable  # noqa: E402
+from benchmark_utils.common import NotApplicable, Unavailable  # noqa: E402
+from benchmark_utils.common.device import check_device, resolved  # noqa: E402
 from benchmark_utils.scoring import metrics  # noqa: E402
 from benchmark_utils.solving import TUNED_FILE, read_tuned, solver_key  # noqa: E402
 
@@ -149,7 +150,7 @@ def check_replaceable(solver_class, options, dataset, trials):
         )
 
 
-def tune(solver_class, options, dataset, trials):
+def tune(solver_class, options, dataset, trials, device="auto"):
     """Best parameters of a solver on the training images of one dataset and problem.
 
     Returns
@@ -171,7 +172,7 @@ def tune(solver_class, options, dataset, trials):
     else:
         batches, data["train"] = list(data["train"]), []
     data["test"] = [batch.without_truth() for batch in batches]
-    data["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    data["device"] = resolved(device)
 
     parameters = solver_class.get_instance(**options)._parameters
     sizes = {name: s.n_values(parameters) for name, s in space.items()}
@@ -209,6 +210,7 @@ def tune(solver_class, options, dataset, trials):
         "date": datetime.date.today().isoformat(),
         "dataset": str(dataset),
         "data": [name for batch in batches for name in batch.names],
+        "device": data["device"].type,
     }
     if fixed:
         entry["fixed"] = sorted(fixed)
@@ -246,7 +248,14 @@ def main():
         action="store_true",
         help="what was tuned on other data, or with other trials",
     )
+    parser.add_argument(
+        "--device", default="auto", help="auto (a GPU if there is one), cpu or cuda"
+    )
     args = parser.parse_args()
+    try:
+        check_device(args.device)
+    except NotApplicable as error:
+        raise SystemExit(str(error)) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     benchmark = Benchmark(ROOT)
@@ -278,7 +287,7 @@ def main():
         for job in jobs:
             check_replaceable(*job)
     for job in jobs:
-        key, entry = tune(*job)
+        key, entry = tune(*job, args.device)
         dataset = job[2]
         save(dataset.name, dataset.problem, key, entry)
         print(f"{args.dataset} {dataset.problem} {key}: {entry}", flush=True)

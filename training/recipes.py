@@ -22,6 +22,7 @@ class Recipe:
     start: str | None = None
     widths: tuple = (48, 96, 128)
     blocks: int = 2
+    channels: int = 3
     crops: tuple = (64, 96)
     pixels_per_batch: int = 16 * 64**2
     muon_lr: float = 2e-3
@@ -55,6 +56,19 @@ RECIPES = {
         crops=(96, 96),
         muon_lr=1e-3,
         adam_lr=5e-4,
+        decay_share=0.85,
+    ),
+    # One channel: for grey and complex images. Not shipped yet.
+    "grey": Recipe(
+        degradation=DEGRADATIONS["denoiser"],
+        steps=34_000,
+        restart=(14_000, 1.2),
+        start="denoiser",
+        blocks=4,
+        channels=1,
+        crops=(96, 96),
+        muon_lr=5e-4,
+        adam_lr=2.5e-4,
         decay_share=0.85,
     ),
     "deblur": fine_tuned(DEGRADATIONS["deblur"], steps=2800),

@@ -18,8 +18,10 @@ from torch.nn import functional as F
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmark_utils.common import NotApplicable  # noqa: E402
+from benchmark_utils.common.device import check_device, resolved  # noqa: E402
 from benchmark_utils.data import load_images  # noqa: E402
-from benchmark_utils.priors import (  # noqa: E402  # noqa: E402
+from benchmark_utils.priors import (  # noqa: E402
     CompactUNet,
     ResidualBlock,
     load_compact,
@@ -33,19 +35,42 @@ N_HELD_OUT = 10
 SECONDS_BETWEEN_CHECKPOINTS = 240
 
 
-def random_crops(images, n, size, generator):
-    """``n`` crops of ``size`` x ``size`` pixels, turned and mirrored, in [0, 1]."""
+class Photographs:
+    """Images of any sizes on one device, to draw batches of crops from.
 
-    def draw(high):
-        return int(torch.randint(high, (1,), generator=generator))
+    Their pixels lie in one tensor, image after image: a batch is read at once.
+    """
 
-    crops = []
-    for _ in range(n):
-        image = images[draw(len(images))]
-        top, left = draw(image.shape[1] - size + 1), draw(image.shape[2] - size + 1)
-        crop = image[:, top : top + size, left : left + size].rot90(draw(4), (1, 2))
-        crops.append(crop.flip(2) if draw(2) else crop)
-    return torch.stack(crops).to(memory_format=torch.channels_last)
+    def __init__(self, images, device):
+        self.pixels = torch.cat([x.flatten(1).T for x in images]).to(device)
+        sizes = torch.tensor([x.shape[1:] for x in images], device=device)
+        self.heights, self.widths = sizes.T
+        self.starts = (self.heights * self.widths).cumsum(0)
+        self.starts = self.starts - self.heights * self.widths
+
+    def random_crops(self, n, size, generator):
+        """``n`` crops of ``size`` x ``size`` pixels, turned and mirrored, in [0, 1]."""
+        device = self.pixels.device
+
+        def draw(high):
+            """An integer below ``high`` (a number, or one for each crop): (n, 1, 1)."""
+            share = torch.rand(n, generator=generator, device=device)
+            return (share * high).long()[:, None, None]
+
+        image = draw(len(self.widths)).flatten()
+        top = draw(self.heights[image] - size + 1)
+        left = draw(self.widths[image] - size + 1)
+        along = torch.arange(size, device=device)
+        rows, columns = along[:, None], along[None]
+        # Up to three reflections make the eight symmetries of a square.
+        swapped = draw(2) == 1
+        rows, columns = rows.where(~swapped, columns), columns.where(~swapped, rows)
+        rows = rows.where(draw(2) == 1, size - 1 - rows)
+        columns = columns.where(draw(2) == 1, size - 1 - columns)
+        start, width = (t[image, None, None] for t in (self.starts, self.widths))
+        # Read as (n, H, W, C), seen as (n, C, H, W): channels_last.
+        crops = self.pixels[start + (top + rows) * width + left + columns]
+        return crops.movedim(-1, 1)
 
 
 class MuonWithAdam:
@@ -102,13 +127,33 @@ def schedule(step, recipe):
     return scale * min(warm_up, decay, 1.0), decay <= 1
 
 
+def grey_weights(weights, channels):
+    """The weights of a grey network that computes what a colour one does of grey.
+
+    ``CompactUNet`` gives grey images to a colour network as equal channels, with
+    sqrt(channels) times the noise level, and averages its answers: all of it is linear
+    in the first and in the last convolution.
+    """
+    head, tail = weights["head.weight"], weights["tail.weight"]
+    image, level = head[:, : 4 * channels], head[:, 4 * channels :]
+    # pixel_unshuffle and pixel_shuffle keep the four pixels of a channel together.
+    image = image.unflatten(1, (channels, 4)).sum(1)
+    head = torch.cat([image, channels**0.5 * level], dim=1)
+    tail = tail.unflatten(0, (channels, 4)).mean(0)
+    return weights | {"head.weight": head, "tail.weight": tail}
+
+
 def grow(network, start):
     """Make ``network`` compute what ``start``, of fewer blocks, computes.
+
+    A grey network computes what a colour one does of grey images.
 
     The blocks that ``start`` does not have begin as the identity: their last
     convolution is zero.
     """
     weights = start.state_dict()
+    if network.channels == 1 < start.channels:
+        weights = grey_weights(weights, start.channels)
     for name, module in network.named_modules():
         if isinstance(module, ResidualBlock) and f"{name}.conv2.weight" not in weights:
             torch.nn.init.zeros_(module.conv2.weight)
@@ -118,7 +163,7 @@ def grow(network, start):
 @torch.inference_mode()
 def mean_psnr(network, recipe, images):
     """PSNR (dB) on a corner of held-out training images, one fixed degradation."""
-    generator = torch.Generator().manual_seed(1)
+    generator = torch.Generator(images[0].device).manual_seed(1)
     psnrs = []
     for image in images:
         x = image[None, :, :256, :256]
@@ -127,33 +172,40 @@ def mean_psnr(network, recipe, images):
     return float(torch.stack(psnrs).mean())
 
 
-def train(recipe, run_dir, network=None):
+def train(recipe, run_dir, network=None, device="cpu"):
     """Run ``recipe`` from its last checkpoint to its end; return the network.
 
-    ``network`` is a CompactUNet, or one of its subclasses with more weights.
+    ``network`` is a CompactUNet, or one of its subclasses with more weights. Random
+    numbers, and so the weights, depend on the kind of ``device``; a run may be resumed
+    on another device of the same kind.
     """
+    device = resolved(device)
     torch.manual_seed(recipe.seed)
     if network is None:
-        network = CompactUNet(widths=recipe.widths, blocks=recipe.blocks)
+        network = CompactUNet(recipe.widths, recipe.blocks, recipe.channels)
     if recipe.start is not None:
         grow(network, load_compact(recipe.start, "cpu"))
+    network.to(device)
     optimizer = MuonWithAdam(network, recipe.muon_lr, recipe.adam_lr)
-    generator = torch.Generator().manual_seed(recipe.seed)
+    generator = torch.Generator(device).manual_seed(recipe.seed)
     images = [
         *load_images("bsds500-train").values(),
         *load_images("bsds500-test").values(),
     ]
-    held_out, images = images[:N_HELD_OUT], images[N_HELD_OUT:]
+    if recipe.channels == 1:
+        images = [image.mean(0, keepdim=True) for image in images]
+    held_out = [image.to(device) for image in images[:N_HELD_OUT]]
+    photographs = Photographs(images[N_HELD_OUT:], device)
     step, seconds = 0, 0.0
 
     run_dir.mkdir(parents=True, exist_ok=True)
     checkpoint, log = run_dir / "checkpoint.pt", run_dir / "log.csv"
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        if state["recipe"] != repr(recipe):
+        state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+        if (state["recipe"], state.get("device", "cpu")) != (repr(recipe), device.type):
             raise ValueError(
-                f"{checkpoint} is of another recipe than the present one: move "
-                f"{run_dir} away to start anew."
+                f"{checkpoint} is of another recipe or kind of device than the present "
+                f"one: move {run_dir} away to start anew."
             )
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
@@ -166,9 +218,9 @@ def train(recipe, run_dir, network=None):
         lr_scale, decays = schedule(step, recipe)
         size = recipe.crops[decays]
         n_crops = max(1, round(recipe.pixels_per_batch / size**2))
-        x = random_crops(images, n_crops, size, generator)
+        x = photographs.random_crops(n_crops, size, generator)
         y, sigma = on_image_grid(recipe.degradation(x, generator), x.shape[-2:])
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             restored = network(y, sigma)
         loss = F.l1_loss(restored.float(), x)
         network.zero_grad()
@@ -176,14 +228,16 @@ def train(recipe, run_dir, network=None):
         optimizer.step(lr_scale)
         step += 1
 
-        value = loss.item()
+        # On the device: its value is asked for at checkpoints only.
+        value = loss.detach()
         running_loss = value if running_loss is None else running_loss
-        running_loss += 0.01 * (value - running_loss)
+        running_loss = running_loss + 0.01 * (value - running_loss)
         last = step == recipe.steps
         if last or time.time() - saved > SECONDS_BETWEEN_CHECKPOINTS:
             saved = time.time()
             psnr = mean_psnr(network, recipe, held_out)
-            row = [step, f"{running_loss:.5f}", f"{psnr:.3f}", round(saved - start)]
+            value, spent = f"{float(running_loss):.5f}", round(saved - start)
+            row = [step, value, f"{psnr:.3f}", spent]
             with log.open("a", newline="") as file:
                 csv.writer(file).writerow(row)
             print(
@@ -191,6 +245,7 @@ def train(recipe, run_dir, network=None):
             )
             state = {
                 "recipe": repr(recipe),
+                "device": device.type,
                 "network": network.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "generator": generator.get_state(),
@@ -205,9 +260,16 @@ def train(recipe, run_dir, network=None):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", choices=RECIPES)
-    name = parser.parse_args().recipe
-    network = train(RECIPES[name], RUNS / name)
-    save_compact_weights(network, name)
+    parser.add_argument(
+        "--device", default="auto", help="auto (a GPU if there is one), cpu or cuda"
+    )
+    args = parser.parse_args()
+    try:
+        check_device(args.device)
+    except NotApplicable as error:
+        raise SystemExit(str(error)) from error
+    network = train(RECIPES[args.recipe], RUNS / args.recipe, device=args.device)
+    save_compact_weights(network.cpu(), args.recipe)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Where the solvers run: auto, cpu, cuda or one of several GPUs."""
 
+import sys
+
 import torch
 from benchopt.parallel_backends import is_distributed_frontal
 
@@ -7,7 +9,13 @@ from benchmark_utils.common.errors import NotApplicable
 
 
 def resolved(device):
-    """The torch device of ``device``, where auto is a GPU if torch sees one."""
+    """The torch device of ``device``, where auto is a GPU if torch sees one.
+
+    float32 is float32 there, as on the CPU: with TF32, which torch allows in
+    convolutions, products would have ten bits, and scores depend on the GPU.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(str(device))
@@ -19,7 +27,7 @@ def check_device(device):
     On the login node of a cluster, what it has says nothing of the jobs, which check
     for themselves; ``auto`` would be cached as the login node's.
     """
-    if is_distributed_frontal():
+    if _runs_elsewhere():
         if device != "auto":
             return
         raise NotApplicable(
@@ -48,3 +56,18 @@ def check_device(device):
             f"device={device} was asked for, but the last CUDA device that "
             f"torch sees is cuda:{n_devices - 1}."
         )
+
+
+def _runs_elsewhere():
+    """Whether solvers may run on other machines than this one.
+
+    dask's workers are this machine's unless they were started by somebody else.
+    """
+    if not is_distributed_frontal():
+        return False
+    dask = sys.modules.get("distributed")
+    try:
+        cluster = dask and dask.default_client().cluster
+    except ValueError:  # There is no client.
+        return True
+    return not (cluster and isinstance(cluster, dask.LocalCluster))

@@ -1,7 +1,9 @@
 """Where signals come from, and how they become batches of measurements."""
 
 from benchmark_utils.data.batches import Batch, measure
+from benchmark_utils.data.checked import as_image
 from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS, Domain
+from benchmark_utils.data.files import read_image
 from benchmark_utils.data.image_dataset import SMALLEST_SIDE, ImageDataset
 from benchmark_utils.data.images import ReadsImages, center_crop, load_images
 
@@ -14,7 +16,9 @@ __all__ = [
     "Domain",
     "ImageDataset",
     "ReadsImages",
+    "as_image",
     "center_crop",
     "load_images",
     "measure",
+    "read_image",
 ]

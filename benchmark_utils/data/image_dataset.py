@@ -10,6 +10,7 @@ from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.naming import ShortName
 from benchmark_utils.common.parameters import check_parameters, whole
 from benchmark_utils.data.batches import LazyBatches, measure
+from benchmark_utils.data.checked import SMALLEST_SIDE, load_checked
 from benchmark_utils.data.domain import IMAGES
 from benchmark_utils.data.images import ReadsImages, center_crop
 from benchmark_utils.physics.problems import (
@@ -22,17 +23,16 @@ from benchmark_utils.physics.problems import (
 # Images of one shape are measured together, this many at a time at most.
 MAX_BATCH = 8
 
-# SSIM looks at 11 pixels around each, and the enlarged detail is an eighth of a side.
-SMALLEST_SIDE = 8
 IMG_SIZE = whole(SMALLEST_SIDE).or_none()
 
 
 class ImageDataset(ReadsImages, ShortName, BaseDataset):
     """What a dataset of images defines: ``name``, ``parameters``, ``load(split)``.
 
-    ``load`` returns {name: tensor (C, H, W)} for the split "train" or "test". The
-    parameters in ``image_parameters`` are common to all, and so is ``img_size``: the
-    side of the central crop, or None for whole images.
+    ``load`` returns {name: image} for the split "train" or "test", the images as
+    ``benchmark_utils.data.as_image`` takes them. The parameters in ``image_parameters``
+    are common to all, and so is ``img_size``: the side of the central crop, or None for
+    whole images.
     """
 
     always_shown = ("problem",)
@@ -80,7 +80,7 @@ class ImageDataset(ReadsImages, ShortName, BaseDataset):
         """What ``_measure`` needs for each batch of a split: images of one shape."""
         multiple = self.make_problem().size_multiple
         by_shape = {}
-        for name, image in self.load(split).items():
+        for name, image in load_checked(self, split).items():
             image = center_crop(image, self.img_size, name, multiple)
             by_shape.setdefault(tuple(image.shape), []).append((name, image))
         groups = [

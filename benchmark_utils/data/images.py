@@ -10,18 +10,17 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pooch
 import skimage.data
 import torch
 from huggingface_hub import snapshot_download
-from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from benchmark_utils.common.checksums import check, read_checksums
 from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.fingerprint import Fingerprinted, data_listing
 from benchmark_utils.common.paths import data_folder, is_given
+from benchmark_utils.data.files import read_image
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKSUMS = Path(__file__).parent / "image_checksums.txt"
@@ -214,8 +213,8 @@ def _find(image_set, names):
 
 def _read(path, name):
     check(path, read_checksums(CHECKSUMS)[name])
-    with Image.open(path) as image:
-        return _to_tensor(np.array(image.convert("RGB")))
+    # A few of the sets' photographs are grey.
+    return read_image(path).expand(3, -1, -1).contiguous()
 
 
 def _to_tensor(pixels):

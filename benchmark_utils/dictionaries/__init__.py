@@ -1,14 +1,21 @@
-"""Sparse coding and the learning of atoms, of vectors and of images."""
+"""Sparse coding and the learning of atoms, of vectors and of images.
 
-from benchmark_utils.dictionaries.convolutional import (
-    ConvolutionalDictionary,
+- Of vectors: ``vectors`` (dictionaries and their scores), ``lasso`` (data terms),
+  ``sparse_coding`` (FISTA), ``learning``.
+- Of images: ``convolutional`` (the operator), ``convolutional_atoms`` (to start from),
+  ``convolutional_coding``, ``convolutional_learning``; FISTA is the same.
+- Of both: ``checks``, ``sphere_adam``.
+"""
+
+from benchmark_utils.dictionaries.convolutional import ConvolutionalDictionary
+from benchmark_utils.dictionaries.convolutional_atoms import (
     check_atom_size,
-    coded_images,
-    learn_convolutional,
     low_frequencies,
     patch_atoms,
     random_atoms,
 )
+from benchmark_utils.dictionaries.convolutional_coding import coded_images
+from benchmark_utils.dictionaries.convolutional_learning import learn_convolutional
 from benchmark_utils.dictionaries.learning import (
     learn_adam,
     learn_line_search,

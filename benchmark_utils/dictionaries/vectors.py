@@ -11,7 +11,9 @@ import deepinv as dinv
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from benchmark_utils.dictionaries.sparse_coding import check_atoms, solve, vector_lasso
+from benchmark_utils.dictionaries.checks import check_atoms
+from benchmark_utils.dictionaries.lasso import vector_lasso
+from benchmark_utils.dictionaries.sparse_coding import solve
 
 
 class MatrixPhysics(dinv.physics.LinearPhysics):

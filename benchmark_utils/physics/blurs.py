@@ -13,6 +13,7 @@ from benchmark_utils.physics.degraded import (
     add_noise,
     uniform,
 )
+from benchmark_utils.physics.smoothing import gaussian_profile
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,7 @@ class GaussianBlur(Degradation):
     def __call__(self, x, generator):
         width = uniform(self.width, len(x), generator).view(-1, 1, 1, 1)
         radius = max(1, min(int(3 * self.width[1] + 0.5), min(x.shape[-2:]) - 1))
-        t = torch.arange(-radius, radius + 1.0, device=x.device)
-        profile = torch.exp(-0.5 * (t / width.clamp(min=1e-2)) ** 2)
-        profile = profile / profile.sum(-1, keepdim=True)
+        profile = gaussian_profile(width.clamp(min=1e-2), radius)
         blur = MirroredBlur(profile.mT * profile)
         return blurred(x, blur, self.noise, generator)
 

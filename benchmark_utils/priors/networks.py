@@ -65,7 +65,8 @@ class CompactUNet(nn.Module):
         firsts = ["head", *(f"downs.{i}" for i in range(n_downs))]
         widths = [weights[f"{name}.weight"].shape[0] for name in firsts]
         blocks = {name.split(".")[1] for name in weights if name.startswith("body.")}
-        network = cls(widths=widths, blocks=len(blocks))
+        channels = weights["tail.weight"].shape[0] // 4
+        network = cls(widths=widths, blocks=len(blocks), channels=channels)
         network.load_state_dict(weights)
         return network
 

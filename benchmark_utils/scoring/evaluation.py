@@ -19,6 +19,7 @@ from benchopt.results import read_results
 from benchopt.runner import _run_benchmark
 from benchopt.utils.parametrized_name_mixin import product_param
 
+from benchmark_utils.common.device import check_device, resolved
 from benchmark_utils.scoring.results import final_scores
 from benchmark_utils.solving.solver import IterativeSolver
 
@@ -37,11 +38,14 @@ class Report:
         benchopt's result file (parquet): curves, scores and pictures.
     page : Path
         The dashboard, with the reconstructions, to open in a browser.
+    device : str
+        Where everything ran: cpu, cuda or cuda:1.
     """
 
     table: pd.DataFrame
     results: Path
     page: Path
+    device: str
 
 
 def solver_from_function(function, solver_name, differentiates=False):
@@ -73,6 +77,7 @@ def evaluate(
     against=(),
     output="evaluation",
     requires_grad=False,
+    device="auto",
 ):
     """Score a function as the solvers are: same measurements, metrics and pictures.
 
@@ -91,6 +96,8 @@ def evaluate(
         Name of the result file in ``outputs``.
     requires_grad : bool
         True for a function that differentiates; others run in ``inference_mode``.
+    device : str
+        Where it and the solvers run: auto (a GPU if there is one), cpu, cuda, cuda:1.
 
     Returns
     -------
@@ -99,12 +106,14 @@ def evaluate(
     Raises
     ------
     ValueError
-        ``name`` is that of a solver of the benchmark, or ``output`` is a path.
+        ``name`` is that of a solver of the benchmark, ``output`` is a path, or
+        ``device`` is not on this machine.
     RuntimeError
         ``function`` has no result on one of the datasets.
     """
     if Path(output).name != output:
         raise ValueError(f"output is a name, and the file goes to outputs/: {output}.")
+    check_device(device)
     # benchopt's cache cannot see the code of a function: nothing is cached.
     benchmark = Benchmark(ROOT, no_cache=True)
     for solver in benchmark.get_solvers():
@@ -118,7 +127,7 @@ def evaluate(
         benchmark,
         solvers=[(solver_from_function(function, name, requires_grad), {}), *others],
         datasets=datasets,
-        objectives=benchmark.check_objective_filters([]),
+        objectives=[(benchmark.get_benchmark_objective(), {"device": device})],
         timeout=None,
         display=False,
         output_file=output,
@@ -136,4 +145,4 @@ def evaluate(
             f"The other results are in {results}."
         )
     page = results.with_name(f"{benchmark.name}_{results.stem}.html")
-    return Report(table, results, page)
+    return Report(table, results, page, str(resolved(device)))

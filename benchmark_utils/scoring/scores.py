@@ -14,7 +14,8 @@ from benchmark_utils.dictionaries.vectors import (
     oracle_score,
     recovery_score,
 )
-from benchmark_utils.physics.data_term import DataTerm, data_term
+from benchmark_utils.physics.data_term import data_term
+from benchmark_utils.physics.least_squares import DataTerm
 from benchmark_utils.priors.restoration import (
     check_restoration,
     compact_state,
@@ -76,7 +77,8 @@ class References:
 
     def compared_to(self, x_hat):
         """A Comparison for each tensor of ``x_hat``, on its device."""
-        references = self._references_on(x_hat[0].device)
+        devices = [ours.device for ours in x_hat] or [torch.device("cpu")]
+        references = self._references_on(devices[0])
         return [
             Comparison(f, ours, batch.x, batch.domain)
             for ours, (f, batch) in zip(x_hat, references, strict=True)

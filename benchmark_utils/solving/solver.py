@@ -6,6 +6,7 @@ import torch
 from benchopt import BaseSolver
 from benchopt.stopping_criterion import StoppingCriterion
 
+from benchmark_utils.common.device import resolved
 from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.fingerprint import Fingerprinted
 from benchmark_utils.common.naming import ShortName
@@ -22,6 +23,7 @@ from benchmark_utils.priors.restoration import (
     networks_named,
     published_state,
 )
+from benchmark_utils.solving.iterates import checked_iterates
 from benchmark_utils.solving.tuned import solver_key, tuned_parameters, tuned_state
 
 # How sentences call the kinds of signals.
@@ -157,7 +159,7 @@ class IterativeSolver(Fingerprinted, ShortName, BaseSolver):
     def _receive(
         self, train, test, dataset, problem, device, dictionary=None, patch_shape=None
     ):
-        self.device = torch.device(device)
+        self.device = resolved(device)
         self.train, self.test = train, test
         self.dataset, self.problem, self.patch_shape = dataset, problem, patch_shape
         self.domain = test[0].domain
@@ -236,13 +238,13 @@ class IterativeSolver(Fingerprinted, ShortName, BaseSolver):
         # What is done to a copy does not change what is restored afterwards.
         batch = min(self.batches, key=lambda batch: len(batch.y)).to(self.device)
         with torch.inference_mode(not self.requires_grad):
-            iterates = self.iterate(batch.y, batch.physics)
+            iterates = checked_iterates(self, batch.y, batch.physics)
             if next(iterates, None) is None:
                 raise ValueError(f"{self} yields no iterate: n_iter is 1 or more.")
 
     def run(self, callback):
         with torch.inference_mode(not self.requires_grad):
-            running = [self.iterate(batch.y, batch.physics) for batch in self.batches]
+            running = [checked_iterates(self, b.y, b.physics) for b in self.batches]
             while True:
                 iterates = self._advance(running)
                 if all(x is None for x in iterates):
@@ -273,7 +275,7 @@ class IterativeSolver(Fingerprinted, ShortName, BaseSolver):
         return iterates
 
     def get_result(self):
-        # Scores are computed where the iterates are: nothing is copied but at the end.
+        # Iterates are scored where they are, and not copied.
         finite = torch.stack([x.isfinite().all() for x in self.x_hat])
         self._diverged = not bool(finite.all())
         n_images = sum(len(batch.y) for batch in self.batches)

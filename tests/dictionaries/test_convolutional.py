@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from benchmark_utils.dictionaries import convolutional
-from benchmark_utils.dictionaries.convolutional import (
-    ConvolutionalDictionary,
-    ConvolutionalLasso,
-    coded_images,
-    convolutional_code,
-    learn_convolutional,
+from benchmark_utils.dictionaries.convolutional import ConvolutionalDictionary
+from benchmark_utils.dictionaries.convolutional_atoms import (
     low_frequencies,
     patch_atoms,
     random_atoms,
 )
+from benchmark_utils.dictionaries.convolutional_coding import (
+    ConvolutionalLasso,
+    coded_images,
+    convolutional_code,
+)
+from benchmark_utils.dictionaries.convolutional_learning import learn_convolutional
 from benchmark_utils.dictionaries.vectors import normalise
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.problems import make_physics
@@ -79,7 +81,7 @@ cases = st.builds(
 )
 
 
-@given(cases, st.sampled_from([1, 2**17]))
+@given(cases, st.sampled_from([1, 2**18]))
 def test_synthesis_is_the_direct_convolution(case, chunk):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convolutional, "CHUNK", chunk)
@@ -87,7 +89,7 @@ def test_synthesis_is_the_direct_convolution(case, chunk):
     torch.testing.assert_close(ours, direct_synthesis(case.z, case.atoms))
 
 
-@given(cases, st.sampled_from([1, 2**17]))
+@given(cases, st.sampled_from([1, 2**18]))
 def test_analysis_is_the_adjoint_of_synthesis(case, chunk):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convolutional, "CHUNK", chunk)
@@ -97,7 +99,7 @@ def test_analysis_is_the_adjoint_of_synthesis(case, chunk):
     torch.testing.assert_close(back, torch.autograd.grad(product, z)[0])
 
 
-@given(cases, st.sampled_from([1, 2**17]))
+@given(cases, st.sampled_from([1, 2**18]))
 def test_atom_gradient_is_that_of_autograd(case, chunk):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(convolutional, "CHUNK", chunk)

@@ -8,13 +8,8 @@ from conftest import lasso_by_scikit_learn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark_utils.dictionaries.sparse_coding import (
-    GramLasso,
-    MatrixLasso,
-    lambda_max,
-    sparse_code,
-    vector_lasso,
-)
+from benchmark_utils.dictionaries.lasso import GramLasso, MatrixLasso, vector_lasso
+from benchmark_utils.dictionaries.sparse_coding import lambda_max, sparse_code
 
 N, K, M, B = 12, 15, 9, 5
 EXACT = {"n_iter": 20000, "tol": 1e-10}

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark_utils.physics.data_term import KERNEL_THRESHOLD, DataTerm, data_term
+from benchmark_utils.physics.data_term import data_term
+from benchmark_utils.physics.least_squares import KERNEL_THRESHOLD, DataTerm
 from benchmark_utils.physics.problems import PROBLEMS, make_physics
 
 

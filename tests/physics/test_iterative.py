@@ -5,12 +5,14 @@ import pytest
 import torch
 
 from benchmark_utils.data.images import center_crop, load_images
-from benchmark_utils.physics.data_term import BlurDataTerm, DataTerm, data_term
+from benchmark_utils.physics.closed_forms import BlurDataTerm
+from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.iterative import (
     conjugate_gradient,
     largest_eigenvalue,
     spectral_projection,
 )
+from benchmark_utils.physics.least_squares import DataTerm
 from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.scoring.metrics import range_and_kernel_psnr
 

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from benchmark_utils.common.errors import NotApplicable
-from benchmark_utils.physics.data_term import DataTerm, MaskDataTerm, data_term
+from benchmark_utils.physics.closed_forms import MaskDataTerm
+from benchmark_utils.physics.data_term import data_term
+from benchmark_utils.physics.least_squares import DataTerm
 from benchmark_utils.physics.noise import (
     draw_measurements,
     noise_level,

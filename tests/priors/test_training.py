@@ -78,6 +78,43 @@ def test_a_run_that_was_stopped_resumes_where_it_was(recipe, tmp_path, monkeypat
     assert_same_weights(resumed, whole)
 
 
+def test_crops_are_the_eight_symmetries_of_parts_of_the_images():
+    images = [torch.rand(3, 5, 7), torch.rand(3, 6, 4)]
+    generator = torch.Generator().manual_seed(0)
+    crops = training.Photographs(images, "cpu").random_crops(4000, 3, generator)
+    assert crops.shape == (4000, 3, 3, 3)
+    assert crops.is_contiguous(memory_format=torch.channels_last)
+    parts = {}
+    for image in images:
+        for part in image.unfold(1, 3, 1).unfold(2, 3, 1).permute(1, 2, 0, 3, 4):
+            for crop in part:
+                for turned in (crop.rot90(k, (1, 2)) for k in range(4)):
+                    parts[tuple(turned.flatten().tolist())] = 0
+                    parts[tuple(turned.flip(2).flatten().tolist())] = 0
+    assert len(parts) == (3 * 5 + 4 * 2) * 8
+    for crop in crops:
+        parts[tuple(crop.flatten().tolist())] += 1
+    # An image as often as the other, then each of its parts and symmetries.
+    counts = sorted(parts.values())
+    assert len(parts) == (3 * 5 + 4 * 2) * 8 and counts[0] > 3 and counts[-1] < 65
+
+
+def test_a_run_is_not_resumed_on_another_kind_of_device(recipe, tmp_path):
+    training.train(recipe, tmp_path)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert state["device"] == "cpu"
+    torch.save({**state, "device": "cuda"}, tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match=r"another recipe or kind of device"):
+        training.train(recipe, tmp_path)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused_in_a_sentence(device, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["train.py", "denoiser", "--device", device])
+    with pytest.raises(SystemExit, match=r"device.*\."):
+        training.main()
+
+
 def test_training_improves_on_its_first_step(recipe, tmp_path):
     training.train(replace(recipe, steps=40), tmp_path)
     rows = (tmp_path / "log.csv").read_text().splitlines()
@@ -170,6 +207,19 @@ def test_a_deeper_network_starts_as_what_the_shallower_one_computes(recipe, tmp_
         torch.testing.assert_close(grown(x, 0.1), expected)
 
 
+def test_a_grey_network_starts_as_what_the_colour_one_computes_of_grey_images():
+    torch.manual_seed(0)
+    colour = CompactUNet(widths=(8, 16), blocks=1)
+    grey = CompactUNet(widths=(8, 16), blocks=1, channels=1)
+    training.grow(grey, colour)
+    x = torch.rand(2, 1, 40, 32, generator=torch.Generator().manual_seed(0))
+    for sigma in (0.05, 0.2):
+        with torch.inference_mode():
+            torch.testing.assert_close(grey(x, sigma), colour(x, sigma))
+    again = CompactUNet.from_weights(grey.state_dict())
+    assert again.channels == 1
+
+
 def test_all_the_blocks_of_a_deeper_network_are_trained(recipe, tmp_path):
     save_random_weights("first")
     deeper = replace(recipe, start="first", widths=Recipe.widths, blocks=3, steps=3)
@@ -205,7 +255,7 @@ def test_a_run_whose_start_was_never_made_says_what_to_run(recipe, tmp_path):
 def test_finished_weights_are_shipped_with_their_checksum(recipe, folders, monkeypatch):
     weights, runs = folders
     monkeypatch.setitem(RECIPES, "toy", replace(recipe, steps=1))
-    monkeypatch.setattr(sys, "argv", ["train.py", "toy"])
+    monkeypatch.setattr(sys, "argv", ["train.py", "toy", "--device", "cpu"])
     training.main()
     path = weights / "compact_toy.safetensors"
     check(path, read_checksums(weights / "SHA256SUMS")[path.name])
@@ -223,7 +273,7 @@ def test_finished_weights_are_shipped_with_their_checksum(recipe, folders, monke
 
 def test_every_network_of_the_registry_has_a_recipe():
     assert set(DEGRADATIONS) == set(restoration.RESTORERS["compact"])
-    assert set(RECIPES) == {*DEGRADATIONS, "small_denoiser"}
+    assert set(RECIPES) == {*DEGRADATIONS, "small_denoiser", "grey"}
 
 
 def test_every_recipe_can_be_made_from_nothing():
@@ -254,7 +304,13 @@ def test_every_recipe_degrades_crops_of_its_sizes(name):
         assert sigma.min() >= 0 and sigma.max() <= 1
 
 
-@pytest.mark.parametrize("name", RECIPES)
+SHIPPED = sorted(
+    path.stem.removeprefix("compact_")
+    for path in (ROOT / "benchmark_utils/priors/weights").glob("compact_*.safetensors")
+)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_the_weights_that_are_shipped_were_trained_for_the_steps_of_their_recipe(name):
     *_, last = (ROOT / "training" / "logs" / f"{name}.csv").read_text().splitlines()
     assert int(last.split(",")[0]) == RECIPES[name].steps

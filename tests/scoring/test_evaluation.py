@@ -17,6 +17,7 @@ def report():
         name="Mine",
         against=["Pseudo-inverse[reg=0]"],
         output="test_evaluation",
+        device="cpu",
     )
     yield report
     report.results.unlink()
@@ -38,6 +39,17 @@ def test_the_results_and_the_page_hold_the_pictures(report):
     assert len(pictures) == 2
     assert all(p["reconstruction"][0].startswith(b"\x89PNG") for p in pictures)
     assert "Mine" in report.page.read_text()
+
+
+def test_the_report_and_the_results_say_where_everything_ran(report):
+    assert report.device == "cpu"
+    names = read_results(report.results)["objective_name"].unique()
+    assert list(names) == ["Inverse problems[device=cpu]"]
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="device must be auto, cpu, cuda"):
+        evaluate(lambda y, physics: y, "simulated", device="gpu")
 
 
 def test_a_function_that_returns_the_wrong_size_is_told_so(capfd):

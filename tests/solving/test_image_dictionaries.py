@@ -36,6 +36,7 @@ def prepared(name, batches, **parameters):
     test = [batch.without_truth() for batch in batches]
     skipped, reason = solver.skip(train=[], test=test, **options)
     assert not skipped, reason
+    solver.set_objective(train=[], test=test, **options)
     return solver
 
 

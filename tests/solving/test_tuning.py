@@ -8,6 +8,7 @@ import yaml
 from benchopt.benchmark import Benchmark
 from conftest import ROOT
 
+from benchmark_utils.common import device
 from benchmark_utils.solving import tuned
 from tools import tune
 
@@ -54,6 +55,12 @@ def test_tuning_is_reproducible_and_beats_the_default_value():
     assert entry["data"] == ["train0", "train1"]
     assert entry["dataset"] == "simulated[problem=denoising]"
     assert entry["numbers"] == {"n_iter": 50}
+    assert entry["device"] == device.resolved("auto").type
+
+
+def test_a_device_that_is_not_there_is_refused(main):
+    with pytest.raises(SystemExit, match="device must be auto, cpu, cuda"):
+        main("-d", "simulated", "-s", "TV", "--device", "gpu")
 
 
 def test_methods_that_learn_are_scored_on_images_they_have_not_seen():

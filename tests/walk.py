@@ -1,0 +1,48 @@
+"""Every solver of the benchmark, on small data, for a few iterations."""
+
+from benchopt.utils.run_context import RunContext
+from conftest import BENCHMARK
+
+SOLVERS = {solver.name: solver for solver in BENCHMARK.get_solvers()}
+IMAGES = {
+    problem: ("simulated", {"problem": problem, "img_size": 32})
+    for problem in ("denoising", "inpainting", "sr4")
+}
+SMALL = {"n_signals": 40, "n_train": 20, "dim": 12, "n_atoms": 12, "m": 8}
+VECTORS = {
+    "vectors": (
+        "synthetic_dictionary",
+        {
+            "n_signals": 40,
+            "n_train": 20,
+            "dim": 12,
+            "n_atoms": 12,
+            "m": 8,
+            "n_operators": 2,
+        },
+    )
+}
+DATA = {**IMAGES, **VECTORS}
+FEW = {"n_iter": 2, "n_steps": 2, "n_coding": 2}
+
+
+def solved(solver_class, data, get_objective, device, seed=0, **parameters):
+    """The last result of a solver and its scores; a sentence where it is skipped."""
+    known = {n: v for n, v in FEW.items() if n in solver_class.parameters}
+    solver = solver_class.get_instance(**{**known, **parameters})
+    RunContext().set_run_context("objective", "dataset", solver, 0, seed)
+    objective = get_objective(data)
+    seen = {**objective.get_objective(), "device": device}
+    skipped, reason = solver.skip(**seen)
+    if skipped:
+        return reason, None
+    solver.set_objective(**seen)
+    solver.pre_run_hook(None)
+    scores = []
+
+    def callback():
+        scores.append(objective.evaluate_result(**solver.get_result()))
+        return True
+
+    solver.run(callback)
+    return solver.get_result(), scores[-1]
