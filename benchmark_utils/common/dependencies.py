@@ -90,25 +90,27 @@ def _parsed(path, size, time):
     except (SyntaxError, ValueError):
         # Its import fails, and benchopt says why.
         return Source(digest, is_face=False)
-    nodes = list(ast.walk(tree))
-    imports, exports = [], {}
-    for node in nodes:
-        if isinstance(node, ast.Import):
+    imports, exports, calls, strings, joined = [], {}, set(), {}, {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant):
+            strings[node.value] = None
+        elif isinstance(node, ast.Import):
             imports += [(alias.name, None, 0) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 line = (node.module or "", alias.name, node.level)
                 imports.append(line)
                 exports[alias.asname or alias.name] = line
-    calls = (_name(n.func) for n in nodes if isinstance(n, ast.Call))
-    strings = (n.value for n in nodes if isinstance(n, ast.Constant))
-    joined = (path for node in nodes for path in _joined(node))
+        elif isinstance(node, ast.BinOp | ast.Call):
+            joined.update(dict.fromkeys(_joined(node)))
+            if isinstance(node, ast.Call):
+                calls.add(_name(node.func))
     return Source(
         digest,
         tuple(dict.fromkeys(imports)),
         frozenset(calls),
-        tuple(dict.fromkeys(filter(_may_be_a_path, strings))),
-        tuple(dict.fromkeys(filter(_may_be_a_path, joined))),
+        tuple(filter(_may_be_a_path, strings)),
+        tuple(filter(_may_be_a_path, joined)),
         all(_is_import(statement) for statement in tree.body),
         exports,
     )
@@ -147,8 +149,6 @@ def _joined(node):
 
     Path(__file__).parent / "kernels" / "a.npz" gives "kernels/a.npz" and "a.npz".
     """
-    if not isinstance(node, ast.BinOp | ast.Call):
-        return
     parts = _parts(node)
     for start in range(len(parts) - 1, -1, -1):
         if parts[start] is None:

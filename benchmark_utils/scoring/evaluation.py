@@ -111,7 +111,9 @@ def solver_from_function(function, solver_name, differentiates=False, failures=N
 
         def setup(self):
             # Not in iterate, where it would be timed.
-            self._shapes = {b.y.shape: (len(b.y), *b.image_shape) for b in self.batches}
+            self._shapes = {
+                b.y.shape: (len(b.y), *b.signal_shape) for b in self.batches
+            }
 
         def iterate(self, y, physics):
             try:

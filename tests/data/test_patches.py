@@ -47,7 +47,7 @@ def test_training_patches_are_of_other_photographs(images, get_data, monkeypatch
         asked.append(image_set)
         return load_images("natural-test")
 
-    monkeypatch.setitem(dataset.get_data.__globals__, "load_images", packaged)
+    monkeypatch.setitem(dataset._measure.__globals__, "load_images", packaged)
     data = get_data("patches", images=images, **SMALL)
     assert len(data["test"]) == len(data["train"]) == 1
     test, train = {"natural": ("natural-test", "natural-train")}.get(
