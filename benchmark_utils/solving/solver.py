@@ -8,21 +8,13 @@ from benchopt.stopping_criterion import StoppingCriterion
 
 from benchmark_utils.common.device import resolved
 from benchmark_utils.common.errors import NotApplicable, Unavailable
-from benchmark_utils.common.fingerprint import Fingerprinted
 from benchmark_utils.common.naming import ShortName
 from benchmark_utils.common.parameters import check_parameters
 from benchmark_utils.data.batches import for_solver
 from benchmark_utils.physics.data_term import data_term
-from benchmark_utils.physics.degradations import DEGRADATIONS
-from benchmark_utils.priors.denoisers import check_denoiser, load_denoiser
-from benchmark_utils.priors.restoration import check_restoration, load_restoration
-from benchmark_utils.priors.used_weights import (
-    compact_state,
-    networks_named,
-    published_state,
-)
 from benchmark_utils.solving.iterates import checked_iterates
-from benchmark_utils.solving.tuned import solver_key, tuned_parameters, tuned_state
+from benchmark_utils.solving.networks import UsesNetworks
+from benchmark_utils.solving.tuned import solver_key, tuned_parameters
 
 # How sentences call the kinds of signals.
 KINDS = {
@@ -30,10 +22,6 @@ KINDS = {
     "complex": "complex images",
     "vector": "vectors",
 }
-
-
-# What loads a network.
-LOADERS = {"load_compact", "load_denoiser", "load_published", "load_restoration"}
 
 
 class FixedBudget(StoppingCriterion):
@@ -48,7 +36,7 @@ class FixedBudget(StoppingCriterion):
         return False, "running", self.get_next_stop_val(stop_val)
 
 
-class IterativeSolver(Fingerprinted, ShortName, BaseSolver):
+class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
     """A solver is its ``iterate``; this class runs it on every batch and reports.
 
     What a solver defines
@@ -95,27 +83,6 @@ class IterativeSolver(Fingerprinted, ShortName, BaseSolver):
     snapshots = ()
     requires_grad = False
     oracle = False
-
-    def repository_state(self):
-        """The weights of this repository that are loaded, and the tuned values."""
-        names, _ = self._networks_loaded()
-        is_tuned = "tuned" in self._parameters.values()
-        return compact_state(names), tuned_state(self.name) if is_tuned else None
-
-    def machine_state(self):
-        _, published = self._networks_loaded()
-        return published_state() if published else None
-
-    def _networks_loaded(self):
-        """The compact networks that count, and whether the published ones do.
-
-        All of them do for a solver that loads some, and has no parameter to say which.
-        """
-        named = networks_named(self._parameters)
-        if named is not None:
-            return named
-        loads = not LOADERS.isdisjoint(self.dependencies().calls)
-        return (list(DEGRADATIONS), True) if loads else ([], False)
 
     def check(self):
         pass
@@ -192,35 +159,6 @@ class IterativeSolver(Fingerprinted, ShortName, BaseSolver):
             elif space.shared_by is None:
                 space.check(parameter, value)
             setattr(self, parameter, value)
-
-    def check_denoiser(self, name):
-        """Raise ``NotApplicable`` or ``Unavailable`` where it cannot be loaded."""
-        check_denoiser(name, self._image_shapes())
-
-    def check_restoration(self, task, networks="compact", **ranges):
-        """Raise ``NotApplicable`` or ``Unavailable`` where it cannot be loaded."""
-        check_restoration(task, networks, shapes=self._image_shapes(), **ranges)
-
-    def load_denoiser(self, name):
-        """A denoiser of the registry, on the solver's device, its calls counted."""
-        denoiser = load_denoiser(name, self.device, self._image_shapes())
-        self._networks.append(denoiser)
-        return denoiser
-
-    def load_restoration(self, task, networks="compact", **ranges):
-        """A restoration model T = R o D, on the solver's device, its calls counted."""
-        model = load_restoration(
-            task, networks, self.device, shapes=self._image_shapes(), **ranges
-        )
-        self._networks.append(model)
-        return model
-
-    def _image_shapes(self):
-        """(C, H, W) of what the networks see: a complex image is two grey ones."""
-        shapes = {batch.signal_shape for batch in self.test}
-        if self.domain.kind == "complex":
-            return {(1, *shape[1:]) for shape in shapes}
-        return shapes
 
     def get_next(self, stop_val):
         """Every iterate up to the 22nd, then about ten per doubling."""

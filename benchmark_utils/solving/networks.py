@@ -1,0 +1,72 @@
+"""What a solver asks of the networks: are they here, load them, which ones count."""
+
+from benchmark_utils.common.fingerprint import Fingerprinted
+from benchmark_utils.physics.degradations import DEGRADATIONS
+from benchmark_utils.priors.denoisers import check_denoiser, load_denoiser
+from benchmark_utils.priors.restoration import check_restoration, load_restoration
+from benchmark_utils.priors.used_weights import (
+    compact_state,
+    networks_named,
+    published_state,
+)
+from benchmark_utils.solving.tuned import tuned_state
+
+# What loads a network.
+LOADERS = {"load_compact", "load_denoiser", "load_published", "load_restoration"}
+
+
+class UsesNetworks(Fingerprinted):
+    """Mixin: checks and loads networks, counts their calls, and tells their weights.
+
+    ``self._networks`` are those that were loaded, each with its ``n_images``.
+    """
+
+    def check_denoiser(self, name):
+        """Raise ``NotApplicable`` or ``Unavailable`` where it cannot be loaded."""
+        check_denoiser(name, self._image_shapes())
+
+    def check_restoration(self, task, networks="compact", **ranges):
+        """Raise ``NotApplicable`` or ``Unavailable`` where it cannot be loaded."""
+        check_restoration(task, networks, shapes=self._image_shapes(), **ranges)
+
+    def load_denoiser(self, name):
+        """A denoiser of the registry, on the solver's device, its calls counted."""
+        denoiser = load_denoiser(name, self.device, self._image_shapes())
+        self._networks.append(denoiser)
+        return denoiser
+
+    def load_restoration(self, task, networks="compact", **ranges):
+        """A restoration model T = R o D, on the solver's device, its calls counted."""
+        model = load_restoration(
+            task, networks, self.device, shapes=self._image_shapes(), **ranges
+        )
+        self._networks.append(model)
+        return model
+
+    def _image_shapes(self):
+        """(C, H, W) of what the networks see: a complex image is two grey ones."""
+        shapes = {batch.signal_shape for batch in self.test}
+        if self.domain.kind == "complex":
+            return {(1, *shape[1:]) for shape in shapes}
+        return shapes
+
+    def repository_state(self):
+        """The weights of this repository that are loaded, and the tuned values."""
+        names, _ = self._networks_loaded()
+        is_tuned = "tuned" in self._parameters.values()
+        return compact_state(names), tuned_state(self.name) if is_tuned else None
+
+    def machine_state(self):
+        _, published = self._networks_loaded()
+        return published_state() if published else None
+
+    def _networks_loaded(self):
+        """The compact networks that count, and whether the published ones do.
+
+        All of them do for a solver that loads some, and has no parameter to say which.
+        """
+        named = networks_named(self._parameters)
+        if named is not None:
+            return named
+        loads = not LOADERS.isdisjoint(self.dependencies().calls)
+        return (list(DEGRADATIONS), True) if loads else ([], False)
