@@ -9,7 +9,6 @@ from benchmark_utils.common import (
     ShortName,
     Unavailable,
     check_parameters,
-    float32_by_default,
     one_of,
 )
 from benchmark_utils.data import load_images, measure
@@ -60,7 +59,6 @@ class Dataset(ShortName, BaseDataset):
         "n_train": [200],
     }
 
-    @float32_by_default()
     def get_data(self):
         data = {"dataset": self.name, "problem": self.operator}
         seed = self.get_seed(use_dataset=True, use_repetition=True)

@@ -12,7 +12,6 @@ from benchmark_utils.common.parameters import (
     one_of,
     whole,
 )
-from benchmark_utils.common.precision import float32_by_default
 
 __all__ = [
     "COUNT",
@@ -24,7 +23,6 @@ __all__ = [
     "ShortName",
     "Unavailable",
     "check_parameters",
-    "float32_by_default",
     "one_of",
     "whole",
 ]

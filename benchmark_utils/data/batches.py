@@ -8,8 +8,6 @@ from functools import cached_property
 import deepinv as dinv
 import torch
 
-from benchmark_utils.common.precision import float32_by_default
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -41,7 +39,6 @@ class Batch:
         """The same batch as a solver sees it at test time."""
         return replace(self, x=None)
 
-    @float32_by_default()
     def seed_noise(self, seed):
         """Give the noise model a generator of its own, on the device of y.
 

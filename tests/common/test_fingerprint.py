@@ -59,7 +59,7 @@ def test_an_unchanged_repository_answers_from_the_cache(repository):
     "file, old, new",
     [
         ("benchmark_utils/scoring/metrics.py", "return -10 *", "return 1 - 10 *"),
-        ("datasets/simulated.py", "(0.2, 0.8, size)", "(0.0, 0.1, size)"),
+        ("datasets/simulated.py", "(0.2, 0.8, size", "(0.0, 0.1, size"),
     ],
 )
 def test_a_change_of_shared_code_or_of_a_dataset_is_seen(repository, file, old, new):
