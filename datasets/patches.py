@@ -10,7 +10,6 @@ from benchmark_utils.common import (
     ShortName,
     Unavailable,
     check_parameters,
-    float32_by_default,
     one_of,
 )
 from benchmark_utils.data import VECTORS, ReadsImages, load_images, measure
@@ -52,7 +51,6 @@ class Dataset(ReadsImages, ShortName, BaseDataset):
         "n_train": [200],
     }
 
-    @float32_by_default()
     def get_data(self):
         data = {"dataset": self.name, "problem": self.operator}
         seed = self.get_seed(use_dataset=True, use_repetition=True)

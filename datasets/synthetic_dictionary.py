@@ -11,7 +11,6 @@ from benchmark_utils.common import (
     NotApplicable,
     ShortName,
     check_parameters,
-    float32_by_default,
     one_of,
 )
 from benchmark_utils.data import VECTORS, measure
@@ -64,7 +63,6 @@ class Dataset(Fingerprinted, ShortName, BaseDataset):
         "n_atoms": [16],
     }
 
-    @float32_by_default()
     def get_data(self):
         data = {"dataset": self.name, "problem": self.operator}
         try:
@@ -93,8 +91,9 @@ class Dataset(Fingerprinted, ShortName, BaseDataset):
     def _draw(self, dictionary, n_signals, generator):
         """``n_signals`` signals, and what one operator measures of them."""
         shape = (n_signals, self.n_atoms)
-        active = torch.rand(shape, generator=generator) < self.density
-        codes = active * torch.randn(shape, generator=generator)
+        options = {"generator": generator, "dtype": torch.float32}
+        active = torch.rand(shape, **options) < self.density
+        codes = active * torch.randn(shape, **options)
         x = codes @ dictionary.T
         physics = self._make_physics(n_signals, generator)
         physics.noise_model = dinv.physics.GaussianNoise(sigma=self.noise_level)
@@ -105,6 +104,7 @@ class Dataset(Fingerprinted, ShortName, BaseDataset):
         if self.operator == "identity":
             return dinv.physics.Denoising()
         if self.operator == "sensing":
-            matrix = torch.randn((self.m, self.dim), generator=generator)
+            shape = (self.m, self.dim)
+            matrix = torch.randn(shape, generator=generator, dtype=torch.float32)
             return MatrixPhysics(normalise(matrix))
         return masks(n_signals, self.dim, self.missing, generator)

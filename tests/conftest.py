@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from benchopt.benchmark import Benchmark
 from benchopt.results import read_results
 from benchopt.runner import run_benchmark
@@ -52,6 +53,18 @@ def no_network():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect_here_only)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_data_paths(tmp_path_factory):
+    """The folders of the user's config.yml are not read; all else of it is."""
+    config = yaml.safe_load((ROOT / "config.yml").read_text()) or {}
+    config = {k: v for k, v in config.items() if k not in ("data_paths", "data_home")}
+    path = tmp_path_factory.mktemp("config") / "config.yml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Benchmark, "get_config_file", lambda self: path)
         yield
 
 

@@ -16,7 +16,6 @@ from benchmark_utils.common.parameters import (
     one_or_each,
     whole,
 )
-from benchmark_utils.common.precision import float32_by_default
 
 __all__ = [
     "COUNT",
@@ -30,7 +29,6 @@ __all__ = [
     "ShortName",
     "Unavailable",
     "check_parameters",
-    "float32_by_default",
     "next_momentum",
     "one_of",
     "one_or_each",

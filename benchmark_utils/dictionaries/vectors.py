@@ -35,7 +35,7 @@ class MatrixPhysics(dinv.physics.LinearPhysics):
 
 def masks(n_signals, dim, missing, generator):
     """The physics where each value is missing with probability ``missing``."""
-    draws = torch.rand((n_signals, dim), generator=generator)
+    draws = torch.rand((n_signals, dim), generator=generator, dtype=torch.float32)
     mask = (draws >= missing).float()
     return dinv.physics.Inpainting(img_size=(dim,), mask=mask)
 
@@ -77,7 +77,9 @@ def random_dictionary(n, n_atoms, generator):
 
 def randn(shape, generator):
     """Standard Gaussian values, on the device of ``generator``."""
-    return torch.randn(shape, generator=generator, device=generator.device)
+    return torch.randn(
+        shape, generator=generator, device=generator.device, dtype=torch.float32
+    )
 
 
 # How good a dictionary is
