@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.shared_files import locked, write_whole
 
 
 def sha256(path):
@@ -16,15 +17,21 @@ def sha256(path):
 @cache
 def read_checksums(path):
     """{file name: sha256} from a list with one ``digest  name`` per line."""
+    return _read(path)
+
+
+def _read(path):
     pairs = (line.split(maxsplit=1) for line in path.read_text().splitlines())
     return {name: digest for digest, name in pairs}
 
 
 def write_checksum(path, name, digest):
-    """Add a file to a list, or replace its line."""
-    known = read_checksums(path) if path.exists() else {}
-    lines = [f"{d}  {n}\n" for n, d in sorted({**known, name: digest}.items())]
-    path.write_text("".join(lines))
+    """Add a file to a list, or replace its line; other processes may do it too."""
+    with locked(path.parent):
+        # What this process has read before may be old.
+        known = _read(path) if path.exists() else {}
+        lines = [f"{d}  {n}\n" for n, d in sorted({**known, name: digest}.items())]
+        write_whole(path, "".join(lines))
     read_checksums.cache_clear()
 
 

@@ -20,6 +20,7 @@ from benchmark_utils.common.checksums import check, read_checksums
 from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.fingerprint import Fingerprinted, data_listing
 from benchmark_utils.common.paths import data_folder, is_given
+from benchmark_utils.common.shared_files import incoming, locked, visible_files
 from benchmark_utils.data.files import read_image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,7 +180,7 @@ def _find(image_set, names):
     folder = data_folder(key)
 
     def files_here():
-        by_name = {path.name: path for path in folder.rglob("*") if path.is_file()}
+        by_name = {path.name: path for path in visible_files(folder)}
         return {n: by_name[Path(n).name] for n in names if Path(n).name in by_name}
 
     def first_missing():
@@ -197,9 +198,13 @@ def _find(image_set, names):
         )
     reason = "its download lacks some files"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        source.fetch(folder)
-        paths = files_here()
+        with locked(folder):
+            # Another process may have fetched them while this one waited.
+            paths = files_here()
+            if len(paths) < len(names):
+                with incoming(folder) as temporary:
+                    source.fetch(temporary)
+                paths = files_here()
     except Exception as error:
         reason = f"it could not be downloaded ({type(error).__name__})"
     if len(paths) < len(names):

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pickle import UnpicklingError
 
 import deepinv as dinv
 import pooch
@@ -25,6 +25,7 @@ from benchmark_utils.common.checksums import (
 )
 from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.paths import data_folder
+from benchmark_utils.common.shared_files import incoming, locked
 
 KEY = "published_weights"
 
@@ -39,7 +40,7 @@ class Published:
         Its name.
     home : str
         Where a person finds it.
-    fetch : callable (folder: Path) -> path, or None
+    fetch : callable (folder: Path), or None
         Downloads it to a folder; None if it is not public.
     read : callable (path) -> torch.nn.Module, on the CPU
     digest : str
@@ -59,6 +60,8 @@ def _into(architecture, **options):
 
     def read(path):
         weights = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(weights, dict):
+            raise NotWeights(f"{path} holds a {type(weights).__name__}.")
         for key in ("params", "state_dict"):
             weights = weights.get(key, weights)
         # Without pretrained=None, deepinv downloads other weights.
@@ -78,7 +81,7 @@ def _torchscript(path):
 
 def _hugging_face(repository, file, read, digest=""):
     def fetch(folder):
-        return hf_hub_download(repository, file, local_dir=folder)
+        hf_hub_download(repository, file, local_dir=folder)
 
     home = f"https://huggingface.co/{repository}"
     return Published(file, home, fetch, read, digest)
@@ -88,7 +91,7 @@ def _github(repository, release, file, read):
     home = f"https://github.com/{repository}/releases/tag/{release}"
 
     def fetch(folder):
-        return pooch.retrieve(
+        pooch.retrieve(
             f"https://github.com/{repository}/releases/download/{release}/{file}",
             known_hash=None,  # Recorded at first use.
             path=folder,
@@ -162,20 +165,48 @@ def load_published(name, device):
     expected = published.digest or recorded.get(path.name, "")
     if expected:
         check(path, expected)
-    try:
-        network = published.read(path)
-    except Exception as error:
-        raise Unavailable(
-            f"{path} is damaged, or holds the weights of another network: delete it, "
-            f"and get it again from {published.home}."
-        ) from error
+    network = _build(published, path, is_known=bool(expected), device=device)
     if not expected:
         # A shared folder may be read-only: its files are used all the same.
         with suppress(OSError):
             write_checksum(list_path, path.name, sha256(path))
     for weights in network.parameters():
         weights.requires_grad_(False)
-    return network.eval().to(device)
+    return network.eval()
+
+
+# What torch raises for files that are not what they should be. Its errors of memory,
+# which are some of them too, are told apart before.
+DAMAGE = (RuntimeError, ValueError, LookupError, EOFError, UnpicklingError)
+
+
+class NotWeights(ValueError):
+    """A file that torch reads, and that is no dictionary of weights."""
+
+
+def _build(published, path, is_known, device):
+    """The network of a file on a device; ``is_known``: its checksum is the right one.
+
+    Raises
+    ------
+    Unavailable
+        With the reason. It is the file's fault only where its checksum is not known.
+    """
+    try:
+        return published.read(path).to(device)
+    except Exception as error:
+        out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if isinstance(error, DAMAGE) and not (is_known or out_of_memory):
+            raise Unavailable(
+                f"{path} is damaged, or holds the weights of another network: delete "
+                f"it, and get it again from {published.home}."
+            ) from error
+        reason = " ".join(str(error).split())[:200]
+        raise Unavailable(
+            f"The network of {path} could not be loaded on {device} "
+            f"({type(error).__name__}: {reason}): the fault is not the file's, and a "
+            "new copy of it would not help."
+        ) from error
 
 
 def published_file(task):
@@ -205,8 +236,13 @@ def _find(published):
     if published.fetch is None:
         raise _missing(published, folder, "are not public")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return Path(published.fetch(folder))
+        with locked(folder):
+            # Another process may have fetched it while this one waited.
+            if not path.is_file():
+                with incoming(folder) as temporary:
+                    published.fetch(temporary)
+        path.stat()  # Fails where the download lacks it.
+        return path
     except Exception as error:
         reason = f"could not be downloaded ({type(error).__name__})"
         raise _missing(published, folder, reason) from error

@@ -1,5 +1,9 @@
 """Images and datasets: found, checked, cropped, and measured once for everybody."""
 
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import skimage.data
@@ -146,6 +150,49 @@ def test_images_are_downloaded_once_and_then_found(toy_set3c, monkeypatch):
     assert first["leaves"].shape == (3, 40, 48)
     assert torch.equal(first["leaves"], second["leaves"])
     assert len(downloads) == 1
+
+
+def test_a_download_that_stops_leaves_nothing(toy_set3c, monkeypatch, tmp_path):
+    def fetch(folder):
+        (folder / "butterfly.png").write_bytes(b"half of an image")
+        raise ConnectionError("the line went dead")
+
+    monkeypatch.setitem(images.SOURCES, "set3c", images.Source("somewhere", fetch))
+    with pytest.raises(Unavailable, match=r"could not be downloaded \(ConnectionErr"):
+        load_images("set3c")
+    local = tmp_path / "local" / "set3c"
+    assert [path.name for path in local.iterdir()] == [".lock"]
+
+
+def test_half_of_the_download_of_another_process_is_not_read(
+    toy_set3c, monkeypatch, tmp_path
+):
+    def fetch(folder):
+        for path in toy_set3c.iterdir():
+            shutil.copy(path, folder)
+
+    half = tmp_path / "local" / "set3c" / ".incoming-other"
+    half.mkdir(parents=True)
+    for name in ("butterfly", "leaves", "starfish"):
+        (half / f"{name}.png").write_bytes(b"half of an image")
+    monkeypatch.setitem(images.SOURCES, "set3c", images.Source("somewhere", fetch))
+    assert load_images("set3c")["leaves"].shape == (3, 40, 48)
+
+
+def test_two_processes_download_once(toy_set3c, monkeypatch):
+    downloads = []
+
+    def fetch(folder):
+        downloads.append(folder)
+        time.sleep(0.3)
+        for path in toy_set3c.iterdir():
+            shutil.copy(path, folder)
+
+    monkeypatch.setitem(images.SOURCES, "set3c", images.Source("somewhere", fetch))
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(load_images, 3 * ["set3c"]))
+    assert len(downloads) == 1
+    assert all(list(loaded) == ["butterfly", "leaves", "starfish"] for loaded in found)
 
 
 def test_images_given_in_data_paths_are_read_without_a_download(toy_set3c, monkeypatch):

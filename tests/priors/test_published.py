@@ -283,7 +283,7 @@ def test_files_are_downloaded_once_into_the_folder(folder, library, monkeypatch)
         "https://github.com/enesmsahin/simple-lama-inpainting/releases/download/"
         "v0.1.0/big-lama.pt",
     ]
-    names = {path.name for path in folder.iterdir()}
+    names = {path.name for path in folder.iterdir() if path.name[0] != "."}
     assert names == {"SHA256SUMS", FILES["scunet"].file, FILES["lama"].file}
 
 
@@ -379,6 +379,61 @@ def test_a_damaged_file_is_refused_and_not_recorded(name, damage, folder, librar
     assert f"get it again from {FILES[name].home}." in message
     shutil.copy(library / path.name, path)
     load_published(name, "cpu")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModuleNotFoundError("No module named 'timm'"),
+        MemoryError("no memory left"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        TypeError("DRUNet.__init__() got an unexpected keyword"),
+        PermissionError("not yours"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_another_reason_than_damage_is_said(error, put, monkeypatch):
+    path = put("scunet")
+
+    def fail(path):
+        raise error
+
+    monkeypatch.setitem(FILES, "scunet", replace(FILES["scunet"], read=fail))
+    with pytest.raises(Unavailable) as raised:
+        load_published("scunet", "cpu")
+    message = str(raised.value)
+    assert f"{path} could not be loaded on cpu ({type(error).__name__}: {error})" in (
+        message
+    )
+    assert "is damaged" not in message and "delete" not in message
+
+
+def test_a_file_whose_checksum_is_right_is_never_called_damaged(put, monkeypatch):
+    put("drunet")
+
+    def fail(path):
+        raise RuntimeError("this file needs a newer torch")
+
+    monkeypatch.setitem(FILES, "drunet", replace(FILES["drunet"], read=fail))
+    with pytest.raises(Unavailable, match="RuntimeError: this file needs a newer to"):
+        load_published("drunet", "cpu")
+
+
+def test_a_download_that_stops_leaves_nothing(folder, monkeypatch):
+    def stops(repository, file, local_dir):
+        (local_dir / file).write_bytes(b"half of the weights")
+        raise ConnectionError("the line went dead")
+
+    monkeypatch.setattr(published, "hf_hub_download", stops)
+    with pytest.raises(Unavailable, match=r"could not be downloaded \(ConnectionErr"):
+        load_published("scunet", "cpu")
+    assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_a_download_without_the_file_is_told(folder, monkeypatch):
+    monkeypatch.setattr(published, "hf_hub_download", lambda *_, **__: None)
+    with pytest.raises(Unavailable, match=r"could not be downloaded \(FileNotFoundE"):
+        load_published("scunet", "cpu")
 
 
 def test_a_file_that_changed_since_its_first_use_is_refused(put):
