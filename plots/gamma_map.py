@@ -4,6 +4,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from benchmark_utils.common import NotApplicable, one_or_each
 from benchmark_utils.scoring import final_scores, short_label, without
 
 PARAMETERS = {"p_solver_priors": "priors", "p_solver_gamma": "gamma"}
@@ -13,8 +14,8 @@ INCHES, DPI = 6, 120
 def two_numbers(gamma):
     """0.5+0.25 as [0.5, 0.25]; one number is for both; NaN where it is not numbers."""
     try:
-        return ([float(number) for number in str(gamma).split("+")] * 2)[:2]
-    except ValueError:
+        return one_or_each("gamma", gamma, 2)
+    except NotApplicable:
         return [np.nan, np.nan]
 
 

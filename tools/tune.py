@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 from benchopt.benchmark import Benchmark  # noqa: E402
 from benchopt.utils.run_context import RunContext  # noqa: E402
 
-from benchmark_utils.common import NotApplicable, Unavailable  # noqa: E402
+from benchmark_utils.common import NotApplicable, Unavailable, one_or_each  # noqa: E402
 from benchmark_utils.common.device import check_device, resolved  # noqa: E402
 from benchmark_utils.scoring import metrics  # noqa: E402
 from benchmark_utils.solving import TUNED_FILE, read_tuned, solver_key  # noqa: E402
@@ -85,17 +85,10 @@ def fixed_values(solver_class, options):
         given, n = parameters[name], space.n_values(parameters)
         if given == "tuned":
             continue
-        values = given.split("+") if isinstance(given, str) else given
-        values = list(values) if isinstance(values, list | tuple) else [values]
-        if len(values) == 1:
-            values = values * n
         try:
-            values = [float(value) for value in values]
-        except (TypeError, ValueError):
-            values = []
-        if len(values) != n:
-            needed = "a number" if n == 1 else f"a number or {n}"
-            raise SystemExit(f"{name} must be {needed}, not {given!r}.")
+            values = one_or_each(name, given, n)
+        except NotApplicable as error:
+            raise SystemExit(str(error)) from None
         fixed[name] = values[0] if n == 1 else values
     return fixed
 
@@ -123,7 +116,7 @@ def check_replaceable(solver_class, options, dataset, trials):
     try:
         dataset.check()
         images = list(dataset.load("train"))
-    except (Unavailable, ValueError) as error:
+    except (NotApplicable, Unavailable) as error:
         raise SystemExit(str(error)) from error
     if solver_class.learns():
         images = scored_half(images)

@@ -202,7 +202,7 @@ def test_a_given_value_is_recorded_as_those_that_are_tuned(
         ("PnP-HQS[reg=low]", "reg must be a number, not 'low'"),
         (
             "FiRe-HQS[priors='denoiser+sr2',gamma='0.1+0.2+0.3']",
-            "gamma must be a number or 2, not '0.1",
+            "gamma must be a number, or 2 of them, not '0.1",
         ),
     ],
 )
