@@ -499,6 +499,24 @@ def test_an_unknown_prior_of_the_scores_is_said_before_any_solver_runs(run, capf
 # From the command line, as a user meets it
 
 
+@pytest.mark.parametrize("method", ["check", "setup"])
+def test_an_error_that_is_not_a_refusal_is_a_bug_with_its_traceback(
+    method, run, capfd, solver_file
+):
+    body = f"""
+def {method}(self):
+    raise ValueError("operands could not be broadcast together")
+def iterate(self, y, physics):
+    yield y
+"""
+    rows = run([GOOD, solver_file("Bug", body)])
+    assert solvers_of(rows) == [GOOD]
+    captured = capfd.readouterr()
+    assert "Traceback" in captured.err
+    assert "operands could not be broadcast together" in captured.err
+    assert "skip" not in captured.out
+
+
 def test_a_run_from_the_command_line_keeps_all_that_could_be_computed(
     tmp_path, solver_file
 ):

@@ -60,6 +60,16 @@ def test_the_same_generator_draws_the_same_noise_and_then_another():
     assert not torch.equal(first, second)
 
 
+def test_a_physics_keeps_no_trace_of_a_generator_that_it_came_with():
+    own = generator(7)
+    physics = dinv.physics.Denoising(dinv.physics.GaussianNoise(0.1, rng=own))
+    x = torch.zeros(1, 1, 16, 16)
+    y = draw_measurements(physics, x, generator(3))
+    assert torch.equal(y, draw_measurements(physics, x, generator(3)))
+    assert physics.noise_model.rng is None
+    assert not hasattr(physics.noise_model, "initial_random_state")
+
+
 def test_another_noise_is_refused_with_its_name():
     physics = dinv.physics.Denoising(dinv.physics.UniformNoise(0.1))
     with pytest.raises(NotApplicable, match="not UniformNoise"):
