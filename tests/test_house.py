@@ -1,4 +1,4 @@
-"""The rooms of benchmark_utils import one way, and the files stay short."""
+"""The rooms of benchmark_utils import one way, and shadow no package."""
 
 import ast
 
