@@ -5,6 +5,7 @@ convolution), so that A is the same operator for every solver, with no hidden
 extrapolation outside of the image.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def strength(default, constraint):
 
 
 @dataclass(frozen=True)
-class Problem:
+class Problem(ABC):
     """A forward problem: y = noise(A x). Its fields are its strengths.
 
     Subclasses define ``operator``, and strengths of their own.
@@ -57,12 +58,12 @@ class Problem:
         for entry in fields(self):
             entry.metadata["constraint"].check(entry.name, getattr(self, entry.name))
 
+    @abstractmethod
     def operator(self, shape, generator, n_images):
         """The deepinv physics A for ``n_images`` images of ``shape`` (C, H, W).
 
         What is random in A is drawn from ``generator``.
         """
-        raise NotImplementedError
 
     @property
     def size_multiple(self):
