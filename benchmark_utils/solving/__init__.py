@@ -1,10 +1,10 @@
 """The base classes of solvers, and their hyper-parameters."""
 
 from benchmark_utils.solving.dictionary_solver import DictionarySolver
+from benchmark_utils.solving.search import Choice, Iterations, Range
 from benchmark_utils.solving.solver import IterativeSolver
 from benchmark_utils.solving.tuned import (
     TUNED_FILE,
-    Range,
     parse_key,
     read_tuned,
     solver_key,
@@ -12,8 +12,10 @@ from benchmark_utils.solving.tuned import (
 
 __all__ = [
     "TUNED_FILE",
+    "Choice",
     "DictionarySolver",
     "IterativeSolver",
+    "Iterations",
     "Range",
     "parse_key",
     "read_tuned",

@@ -1,62 +1,13 @@
-"""Hyper-parameters: their search space, and the values found by tools/tune.py."""
+"""The values of hyper-parameters that tools/tune.py has found."""
 
-import math
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import yaml
 
-from benchmark_utils.common.errors import NotApplicable
-
 # What is tuned with one prior says nothing of another.
 PRIOR_OPTIONS = ("prior", "priors")
 TUNED_FILE = Path(__file__).resolve().parents[2] / "config" / "tuned.yml"
-
-
-@dataclass(frozen=True)
-class Range:
-    """Where to look for one hyper-parameter.
-
-    Attributes
-    ----------
-    low, high : float
-        Bounds, searched on a logarithmic scale.
-    default : float
-        Used where nothing was tuned.
-    shared_by : str or None
-        A parameter that names several things, joined by "+": there is one value for
-        each, and ``default`` is divided among them.
-    may_be_zero : bool
-        Whether 0 has a meaning, though it is never tried.
-    """
-
-    low: float
-    high: float
-    default: float
-    shared_by: str | None = None
-    may_be_zero: bool = False
-
-    def check(self, name, value):
-        """Raise ``NotApplicable`` unless it is a number of the right sign."""
-        bound = ", 0 or more" if self.may_be_zero else " above 0"
-        number = isinstance(value, int | float) and math.isfinite(value)
-        if not number or value < 0 or (value == 0 and not self.may_be_zero):
-            raise NotApplicable(f"{name} must be a number{bound}, not {value!r}.")
-
-    def n_values(self, parameters):
-        """How many values there are to tune, for the parameters of a solver."""
-        if self.shared_by is None:
-            return 1
-        return len(str(parameters[self.shared_by]).split("+"))
-
-    def value(self, tuned, parameters):
-        """The tuned value; the default where there is none, or not one for each."""
-        n = self.n_values(parameters)
-        default = self.default if n == 1 else [round(self.default / n, 4)] * n
-        if tuned is None or (len(tuned) if isinstance(tuned, list) else 1) != n:
-            return default
-        return tuned
 
 
 @cache

@@ -28,7 +28,7 @@ from benchmark_utils.priors import denoisers, restoration
 from benchmark_utils.priors.restoration import RestorationModel
 from benchmark_utils.scoring.metrics import psnr
 from benchmark_utils.solving import tuned
-from benchmark_utils.solving.tuned import Range
+from benchmark_utils.solving.search import Range
 from tools import tune
 
 INVERSE_PROBLEMS = ["gaussian_deblurring", "sr4", "inpainting"]

@@ -1,0 +1,93 @@
+"""What there is to tune of a solver: its search space."""
+
+import math
+from dataclasses import dataclass
+from numbers import Integral
+
+from benchmark_utils.common.errors import NotApplicable
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where to look for one hyper-parameter.
+
+    Attributes
+    ----------
+    low, high : float
+        Bounds, searched on a logarithmic scale.
+    default : float
+        Used where nothing was tuned.
+    shared_by : str or None
+        A parameter that names several things, joined by "+": there is one value for
+        each, and ``default`` is divided among them.
+    may_be_zero : bool
+        Whether 0 has a meaning, though it is never tried.
+    """
+
+    low: float
+    high: float
+    default: float
+    shared_by: str | None = None
+    may_be_zero: bool = False
+
+    def check(self, name, value):
+        """Raise ``NotApplicable`` unless it is a number of the right sign."""
+        bound = ", 0 or more" if self.may_be_zero else " above 0"
+        number = isinstance(value, int | float) and math.isfinite(value)
+        if not number or value < 0 or (value == 0 and not self.may_be_zero):
+            raise NotApplicable(f"{name} must be a number{bound}, not {value!r}.")
+
+    def n_values(self, parameters):
+        """How many values there are to tune, for the parameters of a solver."""
+        if self.shared_by is None:
+            return 1
+        return len(str(parameters[self.shared_by]).split("+"))
+
+    def value(self, tuned, parameters):
+        """The tuned value; the default where there is none, or not one for each."""
+        n = self.n_values(parameters)
+        default = self.default if n == 1 else [round(self.default / n, 4)] * n
+        if tuned is None or (len(tuned) if isinstance(tuned, list) else 1) != n:
+            return default
+        return tuned
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A number of iterations to tune, 1 or more. Its value is ``default`` untuned."""
+
+    default: int
+    shared_by = None
+
+    def check(self, name, value):
+        """Raise ``NotApplicable`` unless it is a whole number, 1 or more."""
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if not whole or value < 1:
+            raise NotApplicable(
+                f"{name} must be a whole number, 1 or more, not {value!r}."
+            )
+
+    def n_values(self, parameters):
+        return 1
+
+    def value(self, tuned, parameters):
+        """The tuned value; the default where there is none."""
+        return self.default if tuned is None else tuned
+
+
+@dataclass(frozen=True)
+class Iterations(Whole):
+    """Iterations of a method whose iterates do not depend on how many there will be.
+
+    Tuned without trials of its own: each trial runs to ``maximum``, and the best point
+    of the mean training curve is the number.
+    """
+
+    maximum: int
+
+
+@dataclass(frozen=True)
+class Choice(Whole):
+    """Iterations of a method whose schedule depends on their number: one of few."""
+
+    values: tuple
