@@ -6,8 +6,9 @@ The key of a result holds them (benchmark_utils/common/fingerprint.py).
 from benchmark_utils.common.checksums import read_checksums
 from benchmark_utils.common.fingerprint import content_digest, data_listing
 from benchmark_utils.priors import compact
+from benchmark_utils.priors.compact import compact_names
 from benchmark_utils.priors.denoisers import compact_of_denoiser
-from benchmark_utils.priors.published import KEY
+from benchmark_utils.priors.published_weights import KEY
 
 
 def networks_named(parameters):
@@ -27,7 +28,7 @@ def networks_named(parameters):
     names = compact_of_denoiser(parameters.get("denoiser"))
     published = parameters.get("denoiser") == "drunet"
     if parameters.get("networks", "compact") == "compact":
-        return names + tasks, published
+        return names + compact_names(*tasks), published
     return names, published or bool(tasks)
 
 
