@@ -1,6 +1,7 @@
 """Explicit priors (TV, wavelets) and those that are networks."""
 
 from benchmark_utils.priors.compact import (
+    load_by_channels,
     load_compact,
     on_image_grid,
     save_compact_weights,
@@ -17,6 +18,7 @@ __all__ = [
     "Residuals",
     "gradient",
     "gradient_adjoint",
+    "load_by_channels",
     "load_compact",
     "load_restoration",
     "on_image_grid",
