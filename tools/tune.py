@@ -99,8 +99,9 @@ def tune_all(jobs, folder):
         if trial := next(trials, None):
             show(job, search, trial)
         searches.append((job, search, trials))
-    to_go = duration(sum(search.to_go for _, search, _ in searches))
-    print(f"{len(searches)} searches: about {to_go}, and half more at most.")
+    if searches:
+        to_go = duration(sum(search.to_go for _, search, _ in searches))
+        print(f"{len(searches)} searches: about {to_go}, and half more at most.")
     for job, search, trials in searches:
         for trial in trials:
             show(job, search, trial)
@@ -131,10 +132,7 @@ def main():
     if args.file:
         tuned.TUNED_FILE = args.file.resolve()
     if args.report:
-        spaces = {
-            solver.name: solver.search_space for solver in benchmark.get_solvers()
-        }
-        return print("\n".join(report(spaces)))
+        return print("\n".join(report(benchmark.get_solvers())))
     if args.config:
         config = yaml.safe_load(args.config.read_text())
     datasets = args.dataset or config.get("dataset")

@@ -6,8 +6,8 @@ from numbers import Integral
 
 from benchmark_utils.common.errors import NotApplicable
 
-# A value is on a bound within this share of the range, on a logarithmic scale.
-BOUND = 0.01
+# A value is on a bound, or near one, within these shares of the range, in logarithms.
+ON_BOUND, NEAR_BOUND = 0.01, 0.05
 # A range that is too narrow goes this many times further.
 WIDER = 10
 
@@ -39,10 +39,10 @@ class Range:
     may_be_zero: bool = False
     limits: tuple = (0.0, math.inf)
 
-    def bound(self, value):
+    def bound(self, value, within=ON_BOUND):
         """The bound, "low" or "high", that a value is on; None for one inside."""
         share = math.log(value / self.low) / math.log(self.high / self.low)
-        return "low" if share < BOUND else "high" if share > 1 - BOUND else None
+        return "low" if share < within else "high" if share > 1 - within else None
 
     def widened(self, bounds):
         """The range beyond these bounds, as far as the limits allow."""

@@ -7,13 +7,14 @@ from benchmark_utils.solving.tuned import parse_key, read_tuned
 from benchmark_utils.tuning.job import NOTHING, PROTOCOL
 
 
-def report(spaces):
+def report(solvers):
     """Lines about all the entries.
 
     Parameters
     ----------
-    spaces : dict {name of a solver: its search space}
+    solvers : list of classes
     """
+    spaces = {s.name: getattr(s, "search_space", {}) for s in solvers}
     n_values = n_bound = n_nothing = seconds = untimed = 0
     on_bound, untouched, old = [], [], []
     same = defaultdict(list)

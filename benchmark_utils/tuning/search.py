@@ -16,7 +16,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import create_trial
 
-from benchmark_utils.solving.search import Choice, Iterations, Range
+from benchmark_utils.solving.search import (
+    NEAR_BOUND,
+    ON_BOUND,
+    Choice,
+    Iterations,
+    Range,
+)
 from benchmark_utils.tuning.training_data import checksum
 
 # Trials of a search that tunes n values: 10 + 10 n.
@@ -40,8 +46,8 @@ class Trial:
 class Search:
     """The values of a solver's hyper-parameters that score best.
 
-    A value that ends on a bound of its range widens it once, and the search goes on
-    with half as many trials more.
+    A value that ends near a bound of its range (random draws seldom are on it) widens
+    it once, and the search goes on with half as many trials more.
 
     Parameters
     ----------
@@ -73,7 +79,7 @@ class Search:
     def trials(self):
         """Search to the end, or until the caller stops: yields each new ``Trial``."""
         yield from self._search("first")
-        bounds = self._bounds()
+        bounds = self._bounds(NEAR_BOUND)
         wider = {
             name: range_.widened(bounds[name])
             for name, range_ in self._ranges().items()
@@ -109,18 +115,18 @@ class Search:
 
     def on_bound(self):
         """The names of the values that are on a bound of their range."""
-        names = list(self._bounds())
+        names = list(self._bounds(ON_BOUND))
         if self.best.user_attrs["rising"]:
             names += self.iterations
         return names
 
-    def _bounds(self):
-        """{name: set of "low" and "high"}, of the ranges that the best values end."""
+    def _bounds(self, within):
+        """{name: set of "low" and "high"}, that the best values are near."""
         found = {}
         for name, range_ in self._ranges().items():
             value = self.values[name]
             values = value if isinstance(value, list) else [value]
-            if bounds := {range_.bound(v) for v in values} - {None}:
+            if bounds := {range_.bound(v, within) for v in values} - {None}:
                 found[name] = bounds
         return found
 
