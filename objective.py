@@ -11,7 +11,8 @@ train       sequence of Batch signals x with their measurements y     solvers: x
 test        list of Batch     signals x with their measurements y     objective: x and y
                                                                       solvers: y only
 dataset     str               name of the dataset                     all
-problem     str               name of the problem                     all
+problem     str               name of the problem, and its strengths  all
+                              that are not the default
 dictionary  tensor (n, K)     atoms that the signals are made of,     objective; oracle
             or None           where they are known                    (number: all)
 patch_shape (C, h, w) or None where signals are vectors: the patches  all
@@ -129,6 +130,8 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         atoms=None,
         dictionary=None,
         code=None,
+        values=None,
+        values_from=None,
     ):
         """Scores of the reconstructions, averaged over the test images.
 
@@ -146,7 +149,8 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
             Seconds spent in learning, apart from the time of the curve.
         n_network_calls : float
             Network evaluations per test image.
-        snapshots, atoms, code : for ``save_final_results``; not scored.
+        snapshots, atoms, code, values, values_from : for ``save_final_results``; not
+            scored. The last two are the hyper-parameters, and where they are from.
         dictionary : tensor (n, K) or None
             What a dictionary solver has learned.
 

@@ -13,6 +13,8 @@ from benchopt.utils.run_context import RunContext
 from hypothesis import Phase, settings
 from sklearn.linear_model import Lasso
 
+from benchmark_utils.solving import tuned
+
 torch.set_num_threads(1)
 settings.register_profile(
     "benchmark",
@@ -131,6 +133,21 @@ def run(tmp_path_factory):
         return read_results(written)
 
     return run
+
+
+@pytest.fixture
+def tuned_file(tmp_path, monkeypatch):
+    """tuned_file(entries): they replace the committed ones; at first there are none."""
+    path = tmp_path / "tuned.yml"
+    monkeypatch.setattr(tuned, "TUNED_FILE", path)
+
+    def write(entries):
+        path.write_text(yaml.safe_dump(entries))
+        tuned.read_tuned.cache_clear()
+
+    tuned.read_tuned.cache_clear()
+    yield write
+    tuned.read_tuned.cache_clear()
 
 
 @pytest.fixture

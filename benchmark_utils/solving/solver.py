@@ -43,9 +43,9 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
     ---------------------
     name, parameters : as in benchopt. What a value must be stands beside its default:
         ``"n_iter": COUNT(20)`` (benchmark_utils/common/parameters.py).
-    search_space : dict of Range
+    search_space : dict of Range, Iterations or Choice
         The hyper-parameters to tune. Their value in ``parameters`` is "tuned": the
-        value of config/tuned.yml for the problem at hand, or the range's default.
+        value of config/tuned.yml for the problem at hand, or the default.
     check() : optional
         Raises ``NotApplicable`` for options or signals that the method does not take.
         It is cheap: nothing is loaded yet. Any other error is a bug.
@@ -148,17 +148,33 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
             )
 
     def _set_hyper_parameters(self):
-        """Check the numbers, and put the tuned ones in place of "tuned"."""
+        """Check the numbers, and put the tuned ones in place of "tuned".
+
+        ``self.values`` has them all. ``self.values_from`` says where those that are not
+        given are from: "tuned", "default", or "borrowed from" what is nearest; "given"
+        where all are.
+        """
         check_parameters(self)
-        key = solver_key(self.name, self._parameters, self.search_space)
-        tuned = tuned_parameters(self.dataset, self.problem, key)
+        tuned, self.values_from = {}, "given"
+        if self.is_tuned():
+            tuned, self.values_from = tuned_parameters(
+                self.dataset, self.problem, solver_key(self), self.weights()
+            )
+        self.values, missing = {}, []
         for parameter, space in self.search_space.items():
             value = self._parameters[parameter]
             if value == "tuned":
                 value = space.value(tuned.get(parameter), self._parameters)
+                if value != tuned.get(parameter):
+                    missing.append(parameter)
             elif space.shared_by is None:
                 space.check(parameter, value)
+            self.values[parameter] = value
             setattr(self, parameter, value)
+        if missing and tuned:
+            if self.values_from == "tuned":
+                self.values_from = f"borrowed from {self.dataset} {self.problem}"
+            self.values_from += f", default {' and '.join(missing)}"
 
     def get_next(self, stop_val):
         """Every iterate up to the 22nd, then about ten per doubling."""
@@ -218,6 +234,8 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
         result = {
             "x_hat": self.x_hat,
             "code": self.code_digest(),
+            "values": self.values,
+            "values_from": self.values_from,
             "is_last": self._is_last or self._diverged,
             "fit_time": self.fit_time,
             "n_network_calls": sum(net.n_images for net in self._networks) / n_images,
