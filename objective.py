@@ -37,7 +37,7 @@ from benchmark_utils.common import (
     device,
 )
 from benchmark_utils.common.fingerprint import code_of_run
-from benchmark_utils.scoring import pictures, results, scores
+from benchmark_utils.scoring import pictures, scores
 from benchmark_utils.solving.failures import exit_with_failures
 
 exit_with_failures()
@@ -164,7 +164,7 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         if is_last:
             of_images = scores.scores_of_images(comparisons)
             names = scores.names_of_images(self.test)
-            self.per_image = results.per_image_text(names, of_images)
+            self.per_image = scores.per_image_text(names, of_images)
         if is_last and not found["diverged"]:
             found |= scores.scores_of_result(of_images)
             found |= scores.anomaly_scores(self.anomaly, comparisons)

@@ -23,8 +23,9 @@ SCORES = [
     "fit_time",
     "n_network_calls",
 ]
-# Scores that each image has, and of the last iterate alone but for the first.
-OF_IMAGES = ["psnr", "ssim", "lpips", "psnr_range", "psnr_kernel"]
+# The scores that are kept of each image; only the last iterate has LAST_ONLY.
+LAST_ONLY = ["ssim", "lpips", "psnr_range", "psnr_kernel"]
+OF_IMAGES = ["psnr", *LAST_ONLY]
 ANOMALY = "objective_anomaly_"
 KEYS = ["dataset_name", "solver_name"]
 
@@ -110,18 +111,6 @@ def final_scores(df, objective=None):
     return scores.groupby(KEYS, sort=False).agg(mean_or_nan).reset_index()
 
 
-def per_image_text(names, scores):
-    """The scores of each image as a JSON text, NaN and infinite ones too.
-
-    Parameters
-    ----------
-    names : list of str, one per image.
-    scores : dict {score: tensor (N,)}; empty for vectors, which give None.
-    """
-    columns = {score: values.tolist() for score, values in scores.items()}
-    return json.dumps({"name": names, **columns}) if columns else None
-
-
 def per_image_scores(df, objective=None):
     """The scores of each image with the last iterates of a benchopt result file.
 
@@ -177,4 +166,4 @@ def values_from(df, objective=None):
 
 def is_untuned(origin):
     """Whether values that come from there were not tuned for this very problem."""
-    return str(origin).startswith(("default", "borrowed"))
+    return any(word in origin for word in ("default", "borrowed"))

@@ -1,5 +1,6 @@
 """The scores of a run, from its reconstructions, its truths and its data terms."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 
@@ -164,6 +165,15 @@ def scores_of_result(of_images):
     """
     found = {name: values[~values.isnan()] for name, values in of_images.items()}
     return {name: values.mean() for name, values in found.items() if len(values)}
+
+
+def per_image_text(names, of_images):
+    """The scores of each image as a JSON text, NaN and infinite ones too.
+
+    None where there are none: for vectors.
+    """
+    columns = {score: values.tolist() for score, values in of_images.items()}
+    return json.dumps({"name": names, **columns}) if columns else None
 
 
 def scores_of_dictionary(found, truth, batches):

@@ -16,6 +16,7 @@ LEVEL = 0.95
 N_RESAMPLES = 9999
 SEED = 0
 LOWER_IS_BETTER = ("lpips",)
+TOGETHER = "cannot_be_told_apart"
 
 
 def paired_interval(*groups, level=LEVEL):
@@ -63,8 +64,13 @@ def paired_interval(*groups, level=LEVEL):
     return tuple(np.where(finite, end, centre) for end in ends)
 
 
+def sign(score):
+    """1, or -1 where the best score is the lowest."""
+    return -1 if score in LOWER_IS_BETTER else 1
+
+
 def draws(scores, score="psnr"):
-    """The scores of each draw of each image, a column per solver, the higher the better.
+    """The scores of each draw of each image, a column per solver; the best is highest.
 
     An image that no solver has a score of (nothing is lost, say) is left out; where a
     solver alone has none, it diverged: -inf.
@@ -130,9 +136,6 @@ def compared_to_best(*datasets):
         low, high = paired_interval(*groups.values())
     found = pd.DataFrame({"difference": difference, "low": low, "high": high})
     return found.assign(**{TOGETHER: found["high"] >= 0})
-
-
-TOGETHER = "cannot_be_told_apart"
 
 
 @dataclass(frozen=True)
