@@ -139,8 +139,11 @@ def packed(scores):
 
     ``unpacked`` reads it again, with the names of the datasets and solvers.
     """
-    groups = scores.groupby(KEYS, sort=False)
-    return groups.apply(lambda rows: json.dumps(rows.to_dict("list")))
+    texts = {
+        key: json.dumps(rows.to_dict("list"))
+        for key, rows in scores.groupby(KEYS, sort=False)
+    }
+    return pd.Series(texts).rename_axis(KEYS)
 
 
 def unpacked(texts):

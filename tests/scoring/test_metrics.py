@@ -194,12 +194,12 @@ def test_ssim_is_that_of_scikit_image(size, n_channels):
             data_range=1,
             channel_axis=-1,
         )
-        assert ours == pytest.approx(expected, abs=5e-5)
+        assert ours == pytest.approx(expected, abs=1e-6)
 
 
 def test_ssim_is_never_above_one():
     x = torch.ones(1, 3, 64, 64) - 1e-3 * torch.rand(1, 3, 64, 64)
-    assert metrics.ssim(x, x).item() <= 1 and metrics.ssim(x, x) == pytest.approx(1)
+    assert 1 - 1e-6 < metrics.ssim(x, x).item() <= 1
 
 
 def test_each_image_has_its_own_ssim():
@@ -242,7 +242,7 @@ def test_lpips_is_of_images_clipped():
 def test_loading_lpips_leaves_the_global_generator_alone():
     state = torch.random.get_rng_state()
     metrics._lpips.cache_clear()
-    assert metrics.lpips(*2 * [photograph("coffee", 32, 32)]).tolist() == [0.0]
+    assert metrics.lpips(*2 * [photograph("coffee", 32, 32)]) < 1e-6
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
