@@ -63,6 +63,7 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         "pip::scikit-learn",
         "pip::scipy",
         "pip::tifffile",
+        "pip::torchmetrics",
     ]
 
     # ``device``: where the solvers run: auto, cpu, cuda, cuda:1. On the command line,
@@ -112,6 +113,7 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         }
         self.test, self.dictionary = test, dictionary
         self.references = scores.References(test)
+        self.per_image = None
 
     def get_objective(self):
         return {**self.seen, "device": device.resolved(self.device)}
@@ -163,20 +165,28 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         found |= {"fit_time": fit_time, "n_network_calls": n_network_calls}
         if dictionary is not None:
             found |= scores.scores_of_dictionary(dictionary, self.dictionary, self.test)
+        if is_last:
+            of_images = scores.scores_of_images(comparisons)
+            names = scores.names_of_images(self.test)
+            self.per_image = scores.per_image_text(names, of_images)
         if is_last and not found["diverged"]:
-            found |= scores.scores_of_result(comparisons)
+            found |= scores.scores_of_result(of_images)
             found |= scores.anomaly_scores(self.anomaly, comparisons)
         return {name: float(value) for name, value in found.items()}
 
     def save_final_results(
         self, x_hat, snapshots=None, atoms=None, code=None, **result
     ):
-        """PNG files (bytes) of the first test images and of the atoms.
+        """PNG files (bytes) of the first test images and of the atoms, and more.
 
-        ``code`` is the digest of the code of the solver; what is kept under this name
-        is that of the objective, the dataset and the solver together.
+        ``per_image`` is a JSON text of the scores of each image (that benchopt's last
+        call of ``evaluate_result`` gave). ``code`` is the digest of the code of the
+        solver; what is kept under this name is that of the objective, the dataset and
+        the solver together.
         """
-        kept = pictures.of_result(self.test, x_hat, snapshots, atoms)
-        if code is None:
-            return kept
-        return {**(kept or {}), "code": code_of_run(self, self._dataset, code)}
+        kept = pictures.of_result(self.test, x_hat, snapshots, atoms) or {}
+        if self.per_image is not None:
+            kept["per_image"] = self.per_image
+        if code is not None:
+            kept["code"] = code_of_run(self, self._dataset, code)
+        return kept or None

@@ -4,8 +4,9 @@
     python tools/publish_results.py outputs/fire_*.parquet fire_bsd20 --dataset bsd \
         --scores-only
 
-writes results/natural.parquet: one row per dataset and solver, with the version of
-the repository, and the centre of the first test image as PNG files.
+writes results/natural.parquet: one row per dataset and solver, with the scores of each
+image, the version of the repository, and the centre of the first test image as PNG
+files.
 
 benchopt never writes over a file: a second run makes quick_1.parquet, and quick.parquet
 keeps its numbers. For that reason, results of other code than that of now are refused.
@@ -37,7 +38,15 @@ from benchmark_utils.common.fingerprint import (  # noqa: E402
     code_of_run,
     digest_of_repository,
 )
-from benchmark_utils.scoring import KEYS, final_scores, last_rows, with_final_results  # noqa: E402
+from benchmark_utils.scoring import (  # noqa: E402
+    KEYS,
+    final_scores,
+    last_rows,
+    packed,
+    per_image_scores,
+    values_from,
+    with_final_results,
+)
 
 PICTURES = ["truth", "measurement", "reconstruction"]
 DETAIL = 128
@@ -66,6 +75,11 @@ def slim(df, with_pictures=True):
         now if recorded_code(row) == code_now(row) else recorded_code(row)
         for row in rows.to_dict("records")
     ]
+    of_images = per_image_scores(df)
+    if not of_images.empty:
+        table["per_image"] = packed(of_images)
+    if origins := values_from(df):
+        table["values_from"] = pd.Series(origins)
     for key, row in rows.iterrows() if with_pictures else ():
         pictures = row["final_results"]
         full_size = Image.open(io.BytesIO(pictures["truth"][0])).size
