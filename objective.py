@@ -26,6 +26,8 @@ solver sees the same measurements. ``domain`` says what the signals are: images
 vectors (B, n). Solvers return ``x_hat``, one tensor per test batch, of the shape of x.
 """
 
+import json
+
 import torch
 from benchopt import BaseObjective
 
@@ -129,6 +131,9 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         atoms=None,
         dictionary=None,
         code=None,
+        run=None,
+        values=None,
+        values_from=None,
     ):
         """Scores of the reconstructions, averaged over the test images.
 
@@ -146,7 +151,8 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
             Seconds spent in learning, apart from the time of the curve.
         n_network_calls : float
             Network evaluations per test image.
-        snapshots, atoms, code : for ``save_final_results``; not scored.
+        snapshots, atoms, code, run, values, values_from
+            For ``save_final_results``; not scored.
         dictionary : tensor (n, K) or None
             What a dictionary solver has learned.
 
@@ -165,14 +171,29 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         return {name: float(value) for name, value in found.items()}
 
     def save_final_results(
-        self, x_hat, snapshots=None, atoms=None, code=None, **result
+        self,
+        x_hat,
+        snapshots=None,
+        atoms=None,
+        code=None,
+        run=None,
+        values=None,
+        values_from=None,
+        **result,
     ):
-        """PNG files (bytes) of the first test images and of the atoms.
+        """PNG files (bytes) of the first test images and of the atoms, and what ran.
 
         ``code`` is the digest of the code of the solver; what is kept under this name
-        is that of the objective, the dataset and the solver together.
+        is that of the objective, the dataset and the solver together. ``run`` is kept
+        as a JSON text: the machine (benchmark_utils/common/machine.py), the checksums
+        of the weights, the values of the hyper-parameters and where they come from.
         """
         kept = pictures.of_result(self.test, x_hat, snapshots, atoms)
         if code is None:
             return kept
-        return {**(kept or {}), "code": code_of_run(self, self._dataset, code)}
+        about = {"values": values, "values_from": values_from, **(run or {})}
+        return {
+            **(kept or {}),
+            "code": code_of_run(self, self._dataset, code),
+            "run": json.dumps(about, default=str),
+        }

@@ -171,5 +171,6 @@ def fake_cuda():
     with pytest.MonkeyPatch.context() as patch, FakeCuda():
         patch.setattr(torch, "Generator", FakeGenerator)
         patch.setattr(torch.cuda, "synchronize", synchronise)
+        patch.setattr(torch.cuda, "get_device_name", lambda *args: "fake")
         patch.setattr(torch.func, "vjp", vjp)
         yield

@@ -6,8 +6,10 @@ import torch
 from benchopt import BaseSolver
 from benchopt.stopping_criterion import StoppingCriterion
 
+from benchmark_utils.common.checksums import files_read
 from benchmark_utils.common.device import resolved
 from benchmark_utils.common.errors import NotApplicable, Unavailable
+from benchmark_utils.common.machine import machine_record
 from benchmark_utils.common.naming import ShortName
 from benchmark_utils.common.parameters import check_parameters
 from benchmark_utils.data.batches import for_solver
@@ -119,6 +121,7 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
 
     def set_objective(self, **objective):
         """Load what the method needs: benchopt has just called ``skip``."""
+        self._run_record = machine_record(self.device)
         self.batches = [batch.to(self.device) for batch in self.test]
         if self.domain.is_image:
             for batch in self.batches:
@@ -128,7 +131,9 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
         self._networks = []
         # benchopt keeps one solver for all the datasets, and warms it up once.
         self._warmup_done = False
-        self.setup()
+        with files_read() as weights:
+            self.setup()
+        self._run_record["weights"] = weights
 
     def _receive(
         self, train, test, dataset, problem, device, dictionary=None, patch_shape=None
@@ -243,6 +248,7 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
         result = {
             "x_hat": self.x_hat,
             "code": self.code_digest(),
+            "run": self._run_record,
             "is_last": self._is_last,
             "fit_time": self.fit_time,
             "n_network_calls": sum(net.n_images for net in self._networks) / n_images,
