@@ -191,7 +191,9 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         kept = pictures.of_result(self.test, x_hat, snapshots, atoms)
         if code is None:
             return kept
-        about = {"values": values, "values_from": values_from, **(run or {})}
+        about = dict(run or {})
+        if values_from is not None:
+            about |= {"values": values, "values_from": values_from}
         return {
             **(kept or {}),
             "code": code_of_run(self, self._dataset, code),

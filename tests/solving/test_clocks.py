@@ -11,7 +11,24 @@ from walk import DATA, FEW, SOLVERS
 
 from benchmark_utils.solving import DictionarySolver, IterativeSolver
 
-PAUSE = 0.05
+
+class Clock:
+    """Time goes on where it is told to."""
+
+    now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+    def pause(self, seconds=1.0):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(time, "perf_counter", clock.perf_counter)
+    return clock
 
 
 def curve_of(solver, data, get_objective, device="cpu"):
@@ -41,16 +58,17 @@ def made(base, **attributes):
     return type("Solver", (base,), found).get_instance()
 
 
-def iterations(n, before_each=0.0, image=0.0):
-    """``iterate`` of a method whose steps, and whose images, take some time."""
+def iterations(n, clock=None, step=0.0, image=0.0):
+    """``iterate`` of a method whose steps, and whose images, take some seconds."""
 
     def iterate(self, y, physics):
         def make():
-            time.sleep(image)
+            clock.pause(image)
             return y * k / 40
 
         for k in range(1, n + 1):
-            time.sleep(before_each)
+            if clock is not None:
+                clock.pause(step)
             yield make if image else y * k / 40
 
     return iterate
@@ -74,45 +92,42 @@ def test_point_k_is_iterate_k_and_the_last_iterate_is_the_last_point(
 
 
 @pytest.mark.parametrize("n", [3, 23])
-def test_the_time_of_the_last_point_is_that_of_its_iterate(n, get_data, get_objective):
+def test_the_time_of_the_last_point_is_that_of_its_iterate(
+    n, clock, get_data, get_objective
+):
     def iterate(self, y, physics):
-        yield from iterations(n)(self, y, physics)
-        time.sleep(PAUSE)
+        yield from iterations(n, clock, step=2)(self, y, physics)
+        clock.pause(100)
 
     data = get_data("simulated", n_images=1, img_size=32)
     rows = curve_of(made(IterativeSolver, iterate=iterate), data, get_objective)
-    assert rows[-1]["stop_val"] == n and rows[-1]["time"] < PAUSE
+    assert [row["time"] for row in rows] == [2 * row["stop_val"] for row in rows]
+    assert rows[-1]["stop_val"] == n
 
 
 @pytest.mark.parametrize("n", [4, 23])
 def test_the_images_of_a_point_are_in_its_time_and_in_that_of_no_later_one(
-    n, get_data, get_objective
+    n, clock, get_data, get_objective
 ):
     data = get_data("simulated", n_images=1, img_size=32)
-    solver = made(IterativeSolver, iterate=iterations(n, 0.001, image=PAUSE))
+    solver = made(IterativeSolver, iterate=iterations(n, clock, step=2, image=50))
     rows = curve_of(solver, data, get_objective)
-    assert all(PAUSE < row["time"] < 2 * PAUSE + 0.01 * n for row in rows)
+    assert [row["time"] for row in rows] == [50 + 2 * row["stop_val"] for row in rows]
+    assert rows[-1]["stop_val"] == n
 
 
-def test_pictures_and_scores_are_not_timed(get_data, get_objective, monkeypatch):
-    copy = torch.Tensor.to
+def test_scores_and_pictures_are_not_timed(clock, get_data, get_objective, monkeypatch):
+    get_result = IterativeSolver.get_result
 
-    def slow(x, *args, **kwargs):
-        time.sleep(PAUSE)
-        return copy(x, *args, **kwargs)
+    def slow(self):
+        clock.pause(100)
+        return get_result(self)
 
-    def iterate(self, y, physics):
-        # From here on, whoever copies a picture takes time.
-        monkeypatch.setattr(torch.Tensor, "to", slow)
-        for _ in range(6):
-            yield y.clone()
-
+    monkeypatch.setattr(IterativeSolver, "get_result", slow)
     data = get_data("simulated", n_images=1, img_size=32)
-    solver = made(IterativeSolver, iterate=iterate, snapshots=(1, 3, 5))
-    monkeypatch.setattr(
-        "benchmark_utils.solving.iterates.as_estimate", lambda x, like: x
-    )
-    assert curve_of(solver, data, get_objective)[-1]["time"] < PAUSE
+    solver = made(IterativeSolver, iterate=iterations(6, clock, step=2))
+    times = [row["time"] for row in curve_of(solver, data, get_objective)]
+    assert times == [2, 4, 6, 8, 10, 12]
 
 
 def test_each_snapshot_is_a_point_of_the_curve(get_data, get_objective):
@@ -124,26 +139,26 @@ def test_each_snapshot_is_a_point_of_the_curve(get_data, get_objective):
     assert tuple(solver.get_result()["snapshots"]) == kept
 
 
-def test_times_never_go_back(get_data, get_objective):
+def test_times_never_go_back(clock, get_data, get_objective):
     def iterate(self, y, physics):
-        def make(pause):
-            time.sleep(pause)
+        def make(seconds):
+            clock.pause(seconds)
             return y
 
-        yield lambda: make(PAUSE)
+        yield lambda: make(9)
         yield lambda: make(0)
 
     data = get_data("simulated", n_images=1, img_size=32)
     first, last = curve_of(made(IterativeSolver, iterate=iterate), data, get_objective)
-    assert PAUSE <= first["time"] == last["time"]
+    assert first["time"] == last["time"] == 9
 
 
 # Dictionaries
 
 
-def test_sparse_coding_is_timed(get_data, get_objective, monkeypatch):
+def test_sparse_coding_is_timed(clock, get_data, get_objective, monkeypatch):
     def slow(y, dictionary, *args, **kwargs):
-        time.sleep(PAUSE)
+        clock.pause(3)
         return y.new_zeros(len(y), dictionary.shape[1])
 
     monkeypatch.setattr("benchmark_utils.solving.dictionary_solver.sparse_code", slow)
@@ -154,7 +169,7 @@ def test_sparse_coding_is_timed(get_data, get_objective, monkeypatch):
         solver = SOLVERS[name].get_instance(**options)
         rows = curve_of(solver, data, get_objective)
         # Two operators, two codings; those of the points before are not in it.
-        assert all(2 * PAUSE < row["time"] < 4 * PAUSE for row in rows)
+        assert [row["time"] for row in rows] == [6] * len(rows)
 
 
 def test_a_dictionary_codes_until_more_iterations_change_nothing(get_data):
