@@ -27,6 +27,8 @@ solver sees the same measurements. ``domain`` says what the signals are: images
 vectors (B, n). Solvers return ``x_hat``, one tensor per test batch, of the shape of x.
 """
 
+import json
+
 import torch
 from benchopt import BaseObjective
 
@@ -132,6 +134,7 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         atoms=None,
         dictionary=None,
         code=None,
+        run=None,
         values=None,
         values_from=None,
     ):
@@ -151,8 +154,8 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
             Seconds spent in learning, apart from the time of the curve.
         n_network_calls : float
             Network evaluations per test image.
-        snapshots, atoms, code, values, values_from : for ``save_final_results``; not
-            scored. The last two are the hyper-parameters, and where they are from.
+        snapshots, atoms, code, run, values, values_from
+            For ``save_final_results``; not scored.
         dictionary : tensor (n, K) or None
             What a dictionary solver has learned.
 
@@ -175,18 +178,34 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         return {name: float(value) for name, value in found.items()}
 
     def save_final_results(
-        self, x_hat, snapshots=None, atoms=None, code=None, **result
+        self,
+        x_hat,
+        snapshots=None,
+        atoms=None,
+        code=None,
+        run=None,
+        values=None,
+        values_from=None,
+        **result,
     ):
         """PNG files (bytes) of the first test images and of the atoms, and more.
 
         ``per_image`` is a JSON text of the scores of each image (that benchopt's last
         call of ``evaluate_result`` gave). ``code`` is the digest of the code of the
         solver; what is kept under this name is that of the objective, the dataset and
-        the solver together.
+        the solver together. ``run`` is kept as a JSON text: the machine
+        (benchmark_utils/common/machine.py), the checksums of the weights, the values of
+        the hyper-parameters and where they come from.
         """
         kept = pictures.of_result(self.test, x_hat, snapshots, atoms) or {}
         if self.per_image is not None:
             kept["per_image"] = self.per_image
-        if code is not None:
-            kept["code"] = code_of_run(self, self._dataset, code)
-        return kept or None
+        if code is None:
+            return kept or None
+        about = dict(run or {})
+        if values_from is not None:
+            about |= {"values": values, "values_from": values_from}
+        return kept | {
+            "code": code_of_run(self, self._dataset, code),
+            "run": json.dumps(about, default=str),
+        }

@@ -109,7 +109,8 @@ def get_iterates():
         solver.set_objective(train=train, test=[batch], **data)
         solver.pre_run_hook(None)
         with torch.inference_mode(not solver.requires_grad):
-            return list(solver.iterate(batch.y, batch.physics))
+            iterates = solver.iterate(batch.y, batch.physics)
+            return [x() if callable(x) else x for x in iterates]
 
     return get
 

@@ -4,8 +4,9 @@
 
 It fills those of the card of the networks too. A table stands between
 <!-- table NAME SCORE --> and <!-- end -->: solvers in rows and problems in columns, or
-<!-- table NAME SCORE COLUMNS ROWS --> for other parameters of the datasets. The figures
-are in docs/.
+<!-- table NAME SCORE COLUMNS ROWS --> for other parameters of the datasets. Between
+<!-- versions --> and <!-- end --> it says which results were made by other code than
+those of REFERENCE, as their digests tell. The figures are in docs/.
 
 Where the results have the scores of each image, a mean is followed by half of the 95%
 interval of the paired difference to the best one; in bold are the best and all that
@@ -16,6 +17,7 @@ seconds are shown of results that have a column ``seconds``.
 import math
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -45,6 +47,8 @@ PAGES = [
     ROOT / "benchmark_utils" / "priors" / "weights" / "README.md",
 ]
 MAX_SOLVERS = 7
+# Tests run its configuration again: these results are those of the present code.
+REFERENCE = "natural"
 # figure: the results that it shows
 FIGURES = {"reconstructions": "natural", "fire": "fire_set3c"}
 
@@ -152,8 +156,29 @@ def fill(text):
         table = markdown_table(read(name), *options)
         return f"<!-- table {match['options']} -->\n{table}\n<!-- end -->"
 
+    sentence = f"<!-- versions -->\n{versions_sentence()}\n<!-- end -->"
+    text = re.sub(
+        r"<!-- versions -->\n.*?<!-- end -->", sentence, text, flags=re.DOTALL
+    )
     block = r"<!-- table (?P<options>[^>]+) -->\n.*?<!-- end -->"
     return re.sub(block, rebuilt, text, flags=re.DOTALL)
+
+
+def versions_sentence():
+    """Which results were made by other code than those of REFERENCE."""
+    versions = {
+        path.stem: set(pd.read_parquet(path, columns=["version"])["version"])
+        for path in sorted((ROOT / "results").glob("*.parquet"))
+    }
+    ours = versions.pop(REFERENCE)
+    others = [f"`{name}`" for name, found in versions.items() if found != ours]
+    if len(ours) == 1 and not others:
+        return "All the tables were made by one version of the code."
+    sentence = (
+        f"The results of `{REFERENCE}` are those of the present code, which the tests "
+        f"hold. Older code made those of {', '.join(others)}."
+    )
+    return textwrap.fill(sentence, 88, break_long_words=False, break_on_hyphens=False)
 
 
 def draw(results, path):

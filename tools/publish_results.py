@@ -16,10 +16,16 @@ of the row. A row stays good as long as nothing that it depends on has changed, 
 its cached results need no second computation; the version that is written is the digest
 of the whole repository, which all the rows that pass agree with, and which is the same
 in all clones of a commit.
+
+Times are published where they can stand beside each other: one kind of hardware, one
+number of threads, and a machine that had nothing else to do. Others are left out, and
+the scores stay.
 """
 
 import argparse
 import io
+import json
+import math
 import sys
 from functools import cache
 from pathlib import Path
@@ -51,6 +57,11 @@ from benchmark_utils.scoring import (  # noqa: E402
 PICTURES = ["truth", "measurement", "reconstruction"]
 DETAIL = 128
 
+# What is left out where times cannot be compared.
+TIMES = ["time", "fit_time"]
+# Running processes per core, the run itself among them, above which a machine is busy.
+MAX_LOAD = 1.25
+
 
 def detail(png, full_size):
     """The central DETAIL x DETAIL pixels, at the scale of the image, as a PNG file."""
@@ -80,12 +91,48 @@ def slim(df, with_pictures=True):
         table["per_image"] = packed(of_images)
     if origins := values_from(df):
         table["values_from"] = pd.Series(origins)
+    comparable, _ = comparable_times(rows["final_results"])
+    table.loc[[not fine for fine in comparable], TIMES] = math.nan
+    table["seconds"] = table["time"]
     for key, row in rows.iterrows() if with_pictures else ():
         pictures = row["final_results"]
         full_size = Image.open(io.BytesIO(pictures["truth"][0])).size
         for kind in PICTURES:
             table.loc[key, kind] = detail(pictures[kind][0], full_size)
     return table.reset_index()
+
+
+def comparable_times(final_results):
+    """Whether the time of each row can stand beside the others'.
+
+    Returns
+    -------
+    list of bool; list of str, why some cannot, in sentences.
+    """
+    records = [
+        json.loads(kept["run"]) if isinstance(kept, dict) and "run" in kept else {}
+        for kept in final_results
+    ]
+    of_machine = [
+        tuple(record.get(key) for key in ("device", "gpu", "cpu", "threads"))
+        for record in records
+    ]
+    idle = [
+        (record.get("load") or 0.0) <= MAX_LOAD * (record.get("cores") or 1)
+        for record in records
+    ]
+    reasons = []
+    if unknown := records.count({}):
+        reasons.append(f"{unknown} rows do not say what machine they were made on.")
+    if busy := idle.count(False):
+        reasons.append(f"{busy} rows began on a busy machine.")
+    fine = [bool(record) and calm for record, calm in zip(records, idle)]
+    kinds = {kind for kind, ok in zip(of_machine, fine) if ok}
+    if len(kinds) > 1:
+        names = "; ".join(sorted(", ".join(map(str, kind)) for kind in kinds))
+        reasons.append(f"Hardware or numbers of threads differ: {names}.")
+        fine = [False] * len(fine)
+    return fine, reasons
 
 
 def check_one_objective(df):
@@ -185,6 +232,8 @@ def main(argv=None):
     if not arguments.scores_only and len(with_final_results(ends, "truth")) < len(ends):
         parser.error("These results have no pictures of images: add --scores-only.")
     slim(df, not arguments.scores_only).to_parquet(target)
+    for reason in comparable_times(ends["final_results"])[1]:
+        print(f"Without times: {reason}")
     print(f"Written: {target}")
 
 

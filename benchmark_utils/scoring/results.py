@@ -63,11 +63,31 @@ def with_gaps(values):
 
 
 def last_rows(df, objective=None):
-    """The last row of each curve: one per dataset, objective, solver and repetition."""
+    """The last row of each curve: one per dataset, objective, solver and repetition.
+
+    ``benchopt merge`` puts what several versions of the code computed under one name:
+    each keeps its own rows here, and says so in the name of the solver.
+    """
     if objective is not None:
         df = df[df["objective_name"] == objective]
-    curve = ["dataset_name", "objective_name", "solver_name", "idx_rep"]
-    return df.sort_values("stop_val", kind="stable").groupby(curve, sort=False).tail(1)
+    method = ["dataset_name", "objective_name", "solver_name"]
+    rows = df.sort_values("stop_val", kind="stable")
+    if "final_results" in rows:
+        codes = rows["final_results"].map(code_of).astype(object)
+        n_codes = codes.groupby([rows[key] for key in method]).transform("nunique")
+        # The last row of a curve alone carries its code.
+        rows = rows[(n_codes < 2) | codes.notna()]
+        several = n_codes > 1
+        if several.any():
+            versions = " (code " + codes.fillna("").str[:6] + ")"
+            names = rows["solver_name"] + versions.where(several, "")
+            rows = rows.assign(solver_name=names)
+    return rows.groupby([*method, "idx_rep"], sort=False).tail(1)
+
+
+def code_of(final_results):
+    """The digest of the code that made a row, or None."""
+    return final_results.get("code") if isinstance(final_results, dict) else None
 
 
 def with_final_results(df, key):
