@@ -10,12 +10,17 @@ from benchmark_utils.physics.degradations import (
     OneOf,
 )
 from benchmark_utils.physics.degraded import Degraded, adjoint
-from benchmark_utils.physics.noise import data_weight, noise_level
+from benchmark_utils.physics.noise import (
+    REFERENCE_NOISE,
+    noise_level,
+    noise_scale,
+)
 from benchmark_utils.physics.problems import PROBLEMS, default_strength
 
 __all__ = [
     "DEGRADATIONS",
     "PROBLEMS",
+    "REFERENCE_NOISE",
     "BrushMask",
     "Degraded",
     "Downscaling",
@@ -24,7 +29,7 @@ __all__ = [
     "OneOf",
     "adjoint",
     "data_term",
-    "data_weight",
     "default_strength",
     "noise_level",
+    "noise_scale",
 ]

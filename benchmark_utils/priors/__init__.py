@@ -6,7 +6,7 @@ from benchmark_utils.priors.compact import (
     on_image_grid,
     save_compact_weights,
 )
-from benchmark_utils.priors.fire import Residuals, schedule
+from benchmark_utils.priors.fire import Residuals, decreasing, running_mean
 from benchmark_utils.priors.networks import CompactUNet, ResidualBlock
 from benchmark_utils.priors.restoration import load_restoration
 from benchmark_utils.priors.tv import gradient, gradient_adjoint, project_on_ball
@@ -16,6 +16,7 @@ __all__ = [
     "CompactUNet",
     "ResidualBlock",
     "Residuals",
+    "decreasing",
     "gradient",
     "gradient_adjoint",
     "load_by_channels",
@@ -24,7 +25,7 @@ __all__ = [
     "on_image_grid",
     "pad_to_multiple",
     "project_on_ball",
+    "running_mean",
     "save_compact_weights",
-    "schedule",
     "soft_threshold",
 ]
