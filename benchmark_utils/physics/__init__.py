@@ -12,8 +12,10 @@ from benchmark_utils.physics.degradations import (
 from benchmark_utils.physics.degraded import Degraded, adjoint
 from benchmark_utils.physics.noise import (
     REFERENCE_NOISE,
+    denoiser_scale,
     noise_level,
-    noise_scale,
+    norm_scale,
+    residual_scale,
 )
 from benchmark_utils.physics.problems import PROBLEMS, default_strength
 
@@ -30,6 +32,8 @@ __all__ = [
     "adjoint",
     "data_term",
     "default_strength",
+    "denoiser_scale",
     "noise_level",
-    "noise_scale",
+    "norm_scale",
+    "residual_scale",
 ]
