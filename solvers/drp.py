@@ -25,7 +25,7 @@ class Solver(IterativeSolver):
     the minimiser keeps the local means of s, so that what y adds to known pixels goes
     off the missing ones around, and the third iteration comes near it. ``noise`` is the
     noise level that R is told, to choose how much it smooths, whatever that of the
-    measurements. weight = (0.01 / noise of y)^4 / reg: any above 0.4 is as good on
+    measurements. weight = (0.01 / noise of y)^5 / reg: any above 0.4 is as good on
     motion blur with noise 0.01, and the best one is near 0.015 at 0.05, for nothing
     else than a small weight keeps the noise out of what H loses.
 
@@ -65,7 +65,7 @@ class Solver(IterativeSolver):
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
-        weight = (REFERENCE_NOISE / f.noise_level) ** 4 / self.reg
+        weight = (REFERENCE_NOISE / f.noise_level) ** 5 / self.reg
         x = f.initial_guess()
 
         def normal_operator(z):

@@ -33,14 +33,11 @@ class Solver(RestorationPriors):
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
-        residuals, noise, weight = (
-            self.residuals(),
-            self.level(f),
-            self.weight(f),
-        )
-        z = shown = self.start(f, y)
-        u = torch.zeros_like(z)
-        for share in running_mean(self.n_iter, self.n_iter // 3 * self.average):
+        residuals, weight, z = self.residuals(), self.weight(f), self.start(f, y)
+        noise = self.level(f, self.noise)
+        n_averaged = self.n_iter // 3 if self.average else 0
+        u, shown = torch.zeros_like(z), z
+        for share in running_mean(self.n_iter, n_averaged):
             x = f.prox(z - u, weight)
             v = x + u
             z = v - residuals(v, noise, physics)

@@ -18,9 +18,9 @@ class Solver(RestorationPriors):
 
     Parameters are those of ``RestorationPriors``, and:
 
-    noise_start : the noise that each D adds goes from it, the error of the first guess,
-        to that of ``noise``, on a logarithmic scale, in the iterations that are not
-        averaged; lambda_k is lambda (noise_{k+1} / noise)^2: the data term is as
+    noise_start : the noise that each D adds goes from it to that of ``noise``, both for
+        measurements with noise 0.01, on a logarithmic scale, in the iterations that are
+        not averaged; lambda_k is lambda (noise_{k+1} / noise)^2: the data term is as
         firm as the noise that the next D adds allows, as in PnP-HQS.
     average : the noise of D stays what it is in the second half of the iterations, and
         they are replaced by their running mean; only what is shown is, with
@@ -46,17 +46,15 @@ class Solver(RestorationPriors):
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
-        residuals, end, weight = (
-            self.residuals(),
-            self.level(f),
-            self.weight(f),
-        )
-        x = shown = self.start(f, y)
+        residuals, weight, x = self.residuals(), self.weight(f), self.start(f, y)
+        first, last = self.level(f, self.noise_start), self.level(f, self.noise)
+        n_averaged = self.n_iter // 2 if self.average else 0
+        shown = x
         for noise, next_noise, share in decreasing(
-            self.noise_start, end, self.n_iter, self.n_iter // 2 * self.average
+            first, last, self.n_iter, n_averaged
         ):
             u = x - residuals(x, noise, physics)
-            new = f.prox(u, weight * (next_noise / end) ** 2)
+            new = f.prox(u, weight * (next_noise / last) ** 2)
             if self.output == "data":
                 x = shown = x.lerp(new, share)
             else:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from benchmark_utils.physics import data_term
+from benchmark_utils.physics import data_term, denoiser_scale
 from benchmark_utils.solving import Choice, IterativeSolver, Range
 
 
@@ -12,9 +12,9 @@ class Solver(IterativeSolver):
         x_{k+1} = prox_{f / alpha_k}(z_k),   alpha_k = reg sigma^2 / sigma_k^2
         z_{k+1} = denoiser(x_{k+1}, sigma_k)
 
-    with sigma_k from ``sigma_start``, the error of the first guess whatever the noise
-    level sigma, to ``end_ratio`` sigma, evenly on a logarithmic scale (the paper:
-    49/255, 1, reg = 0.23, 8 steps).
+    with sigma_k from ``sigma_start``, for measurements with noise 0.01 (otherwise it is
+    multiplied by (sigma / 0.01)^{0.6}, see ``denoiser_scale``), to ``end_ratio`` sigma,
+    evenly on a logarithmic scale; the paper: 49/255, 1, reg = 0.23, 8 steps.
     """
 
     name = "PnP-HQS"
@@ -41,8 +41,9 @@ class Solver(IterativeSolver):
     def iterate(self, y, physics):
         f = data_term(physics, y)
         z = f.initial_guess()
-        sigma_end = self.end_ratio * f.noise_level
-        for sigma in np.geomspace(self.sigma_start, sigma_end, self.n_iter).tolist():
+        start = self.sigma_start * denoiser_scale(f.noise_level)
+        end = self.end_ratio * f.noise_level
+        for sigma in np.geomspace(start, end, self.n_iter).tolist():
             x = f.prox(z, sigma**2 / (self.reg * f.noise_level**2))
             z = self.denoise(x, sigma)
             yield z

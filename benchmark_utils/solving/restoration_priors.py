@@ -13,7 +13,7 @@ class RestorationPriors(IterativeSolver):
     """FiRe: the fixed points of the T_n = R_n o D_n as a prior.
 
     Terris, Kamilov and Moreau (CVPR 2025). What solvers define is ``iterate``, from
-    ``residuals()``, ``level(f)``, ``weight(f)`` and ``start(f)``.
+    ``residuals()``, ``level(f, noise)``, ``weight(f)`` and ``start(f)``.
 
     priors : tasks joined by "+", "denoiser+deblur+sr2".
     networks : "compact" (this repository's) or "published".
@@ -107,9 +107,9 @@ class RestorationPriors(IterativeSolver):
             self.generator,
         )
 
-    def level(self, f):
-        """Of D, at last, for the noise of the measurements of the data term ``f``."""
-        return self.noise * denoiser_scale(f.noise_level)
+    def level(self, f, noise):
+        """``noise``, which is for 0.01, for the measurements of the data term ``f``."""
+        return noise * denoiser_scale(f.noise_level)
 
     def weight(self, f):
         """lambda, for the noise of the measurements of ``f``."""

@@ -825,8 +825,8 @@ def test_drp_s_network_sees_the_small_image_without_noise(recorded):
 def test_drp_with_enough_steps_minimises_its_criterion(network):
     batch = make_batch("denoising", shape=(1, 12, 12), noise_level=0.02)
     network("sr2", lambda degraded, size: torch.full_like(batch.y, 0.5))
-    # A weight of 4.8 for noise 0.01; twice the noise, a sixteenth of it: 0.3.
-    options = {"tau": 0.4, "reg": 1 / 4.8, "noise": 0.02}
+    # A weight of 9.6 for noise 0.01; twice the noise, a 32nd of it: 0.3.
+    options = {"tau": 0.4, "reg": 1 / 9.6, "noise": 0.02}
     first, second = solve("DRP", batch, prior="sr2", n_iter=2, n_cg=40, **options)
     H = dense(Downscaling(2).downscale, (1, 12, 12))
     s = (first - 0.4 * (first - 0.5)).flatten(1).mT.double()
