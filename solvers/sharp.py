@@ -17,7 +17,7 @@ class Solver(IterativeSolver):
     so that the prior only speaks of what H keeps. JPEG is not linear, and refused.
     ``noise``, that of the degradation, is for measurements with noise 0.01, and is
     multiplied by (theirs / 0.01)^{0.6} (see ``denoiser_scale``); weight = reg
-    (theirs / 0.01)^{0.8}.
+    (theirs / 0.01)^{0.8}, and step is divided by it where it is above 1.
     """
 
     name = "SHARP"
@@ -50,6 +50,8 @@ class Solver(IterativeSolver):
         noise = self.noise * denoiser_scale(f.noise_level)
         D = replace(self.R.degradation, noise=(noise, noise))
         weight = self.reg * residual_scale(f.noise_level)
+        # The gradients of the two terms have Lipschitz constants of 1 and weight.
+        step = self.step / max(1, weight)
         x = f.initial_guess()
         for _ in range(self.n_iter):
             degraded = D(x, self.generator)
@@ -57,5 +59,5 @@ class Solver(IterativeSolver):
             residual = x - self.R.restore(degraded, x.shape[-2:])
             prior_gradient = adjoint(H, x, H(residual))
             data_gradient = f.grad(x) / f.lipschitz
-            x = x - self.step * (data_gradient + weight * prior_gradient)
+            x = x - step * (data_gradient + weight * prior_gradient)
             yield x

@@ -17,7 +17,8 @@ class Solver(IterativeSolver):
 
     and sigma_k from ``sigma_start`` to ``sigma_end``, on a logarithmic scale. They are
     for measurements with noise 0.01, and are multiplied by (noise / 0.01)^{0.6} (see
-    ``denoiser_scale``); weight = reg (noise / 0.01)^{0.8}.
+    ``denoiser_scale``); weight = reg (noise / 0.01)^{0.8}, and step is divided
+    by it where it is above 1.
     """
 
     name = "SNORE"
@@ -46,10 +47,12 @@ class Solver(IterativeSolver):
         f = data_term(physics, y)
         x = f.initial_guess()
         weight = self.reg * residual_scale(f.noise_level)
+        # The gradients of the two terms have Lipschitz constants of 1 and weight.
+        step = self.step / max(1, weight)
         sigmas = np.geomspace(self.sigma_start, self.sigma_end, self.n_iter)
         for sigma in (sigmas * denoiser_scale(f.noise_level)).tolist():
             noise = torch.randn(x.shape, generator=self.generator, device=x.device)
             residual = x - self.denoise(x + sigma * noise, sigma)
             gradient = f.grad(x) / f.lipschitz + weight * residual
-            x = x - self.step * gradient
+            x = x - step * gradient
             yield x
