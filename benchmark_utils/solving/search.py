@@ -78,6 +78,7 @@ class Whole:
 
     default: int
     shared_by = None
+    may_be_zero = False
 
     def check(self, name, value):
         """Raise ``NotApplicable`` unless it is a whole number, 1 or more."""
