@@ -46,7 +46,7 @@ class Solver(IterativeSolver):
         "init": one_of(*RATES)("patches"),
         "nonnegative": [False],
     }
-    search_space = {"reg": Range(0.05, 10.0, default=1.0)}
+    search_space = {"reg": Range(0.01, 10.0, default=1.0)}
 
     def check(self):
         for batch in self.test:

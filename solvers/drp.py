@@ -47,7 +47,7 @@ class Solver(IterativeSolver):
         "n_iter": Iterations(30, maximum=60),
         "tau": Range(0.03, 1.5, default=0.3, limits=(0, 1.99)),
         "reg": Range(0.001, 10.0, default=0.05),
-        "noise": Range(0.001, 0.1, default=0.03, may_be_zero=True),
+        "noise": Range(0.001, 0.3, default=0.03, may_be_zero=True),
     }
     requires_grad = True
 

@@ -26,7 +26,7 @@ class Solver(RestorationPriors):
     name = "FiRe-ADMM"
     parameters = RestorationPriors.parameters
     search_space = RestorationPriors.search_space | {
-        "gamma": Range(0.05, 1.6, 1.0, shared_by="priors", may_be_zero=True),
+        "gamma": Range(0.05, 1.9, 1.0, shared_by="priors", may_be_zero=True),
         "lambda_": Range(5.0, 2000.0, default=170.0, may_be_zero=True),
         "noise": Range(0.005, 0.2, default=0.04),
     }

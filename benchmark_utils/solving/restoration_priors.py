@@ -49,7 +49,7 @@ class RestorationPriors(IterativeSolver):
         "init": one_of("initial_guess", "adjoint")("initial_guess"),
     }
     search_space = {
-        "gamma": Range(0.05, 1.6, 1.2, shared_by="priors", may_be_zero=True),
+        "gamma": Range(0.05, 1.9, 1.2, shared_by="priors", may_be_zero=True),
         "lambda_": Range(1.0, 200.0, default=12.0, may_be_zero=True),
         "noise": Range(0.002, 0.1, default=0.012),
         "sigma_factor": Range(0.5, 8.0, default=2.0),
