@@ -3,7 +3,8 @@
 The photographs are BSDS500 train and test; this script never reads val, which BSD20
 and BSD68 are part of. Everything random comes from one seed, a checkpoint is written
 every few minutes, and the same command resumes where it was stopped. At the end the
-weights go to benchmark_utils/priors/weights, their checksum to the list beside them.
+weights go to benchmark_utils/priors/weights, their checksum to the list beside them,
+and the list of the photographs to TRAINED_ON.
 """
 
 import argparse
@@ -20,7 +21,8 @@ sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.common import NotApplicable  # noqa: E402
 from benchmark_utils.common.device import check_device, resolved  # noqa: E402
-from benchmark_utils.data import load_images  # noqa: E402
+from benchmark_utils.common.shared_files import write_whole  # noqa: E402
+from benchmark_utils.data import image_files, load_images  # noqa: E402
 from benchmark_utils.priors import (  # noqa: E402
     CompactUNet,
     ResidualBlock,
@@ -28,10 +30,14 @@ from benchmark_utils.priors import (  # noqa: E402
     on_image_grid,
     save_compact_weights,
 )
+from benchmark_utils.priors.compact import WEIGHTS  # noqa: E402
 from training.recipes import RECIPES  # noqa: E402
 
 RUNS = ROOT / "training" / "runs"
+# Nothing of val, which BSD20 and BSD68 are part of; the first ones are held out.
+IMAGE_SETS = ("bsds500-train", "bsds500-test")
 N_HELD_OUT = 10
+TRAINED_ON = WEIGHTS / "TRAINED_ON"
 SECONDS_BETWEEN_CHECKPOINTS = 240
 
 
@@ -188,10 +194,7 @@ def train(recipe, run_dir, network=None, device="cpu"):
     network.to(device)
     optimizer = MuonWithAdam(network, recipe.muon_lr, recipe.adam_lr)
     generator = torch.Generator(device).manual_seed(recipe.seed)
-    images = [
-        *load_images("bsds500-train").values(),
-        *load_images("bsds500-test").values(),
-    ]
+    images = [x for name in IMAGE_SETS for x in load_images(name).values()]
     if recipe.channels == 1:
         images = [image.mean(0, keepdim=True) for image in images]
     held_out = [image.to(device) for image in images[:N_HELD_OUT]]
@@ -257,6 +260,12 @@ def train(recipe, run_dir, network=None, device="cpu"):
     return network
 
 
+def trained_on():
+    """{file: sha256} of the photographs that a network learns from."""
+    files = [item for name in IMAGE_SETS for item in image_files(name).items()]
+    return dict(files[N_HELD_OUT:])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", choices=RECIPES)
@@ -270,6 +279,8 @@ def main():
         raise SystemExit(str(error)) from error
     network = train(RECIPES[args.recipe], RUNS / args.recipe, device=args.device)
     save_compact_weights(network.cpu(), args.recipe)
+    lines = (f"{digest}  {name}\n" for name, digest in trained_on().items())
+    write_whole(TRAINED_ON, "".join(lines))
 
 
 if __name__ == "__main__":

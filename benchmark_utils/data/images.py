@@ -115,6 +115,12 @@ def _image_sets():
     }
 
 
+def image_files(image_set):
+    """{file: sha256} of a set that is not in a package, in the order of their names."""
+    known = read_checksums(CHECKSUMS)
+    return {name: known[name] for name in _image_sets()[image_set]}
+
+
 def sources_named(strings):
     """The sources of the image sets that strings name: "bsd20", "bsds500-"."""
     first_words = {name.split("-")[0] for name in strings}
