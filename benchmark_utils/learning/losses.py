@@ -6,6 +6,8 @@ operators. Names are joined by "+"; the last three have ``mc`` beside them where
 other data loss is named.
 """
 
+import warnings
+
 import deepinv as dinv
 import torch
 from deepinv.loss import EILoss, MCLoss, MOEILoss, MOILoss, SplittingLoss
@@ -99,11 +101,19 @@ def split(y, physics, generator=None):
 
     They are drawn from ``generator``, torch's global one by default.
     """
+    if isinstance(physics, dinv.physics.Denoising):
+        # The same operator, of which parts are masks as well.
+        noise = physics.noise_model
+        physics = dinv.physics.Inpainting(y.shape[1:], torch.ones_like(y[:1, :1]))
+        physics.noise_model = noise
     shape = len(y), 1, *y.shape[-2:]
     device = "cpu" if generator is None else generator.device
     draws = torch.rand(shape, generator=generator, device=device).to(y.device)
     given = (draws < SHARE_GIVEN).to(y)
-    pairs = [SplittingLoss.split(mask, y, physics) for mask in (given, 1 - given)]
+    with warnings.catch_warnings():
+        # deepinv warns that there is no closed form: none is asked for.
+        warnings.simplefilter("ignore", UserWarning)
+        pairs = [SplittingLoss.split(mask, y, physics) for mask in (given, 1 - given)]
     for _, part in pairs:
         # That of the whole operator is a bound; the power method would take its time.
         part.squared_norm = data_term(physics, y).lipschitz
