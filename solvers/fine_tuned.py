@@ -28,6 +28,7 @@ class Solver(IterativeSolver):
         "n_steps": COUNT(20),
         "lr": POSITIVE(1e-5),
     }
+    test_config = {"n_steps": 2, "n_iter": 2}
     requires_grad = True
 
     def check(self):
@@ -46,7 +47,8 @@ class Solver(IterativeSolver):
             self.seeded_loss(network, batch).backward()
             adam.step()
             with torch.no_grad():
-                yield network(y, physics)
+                x = network(y, physics)
+            yield x
 
     def seeded_loss(self, network, batch):
         """deepinv's losses draw from torch's global generator."""

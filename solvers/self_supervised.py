@@ -24,18 +24,23 @@ class Solver(LearnedSolver):
     needs_truth = False
     N_SPLITS = 5
 
+    @property
+    def losses(self):
+        # self.loss is the method.
+        return self._parameters["loss"]
+
     def check(self):
-        check_losses(self.loss, self.test)
+        check_losses(self.losses, self.test)
 
     def build(self):
         channels = self.test[0].signal_shape[0]
         return ArtifactRemoval(untrained_denoiser(channels))
 
     def loss(self, network, batch):
-        return self_supervised_loss(self.loss, network, batch, self.other_physics)
+        return self_supervised_loss(self.losses, network, batch, self.other_physics)
 
     def iterate(self, y, physics):
-        if self.loss != "splitting":
+        if self.losses != "splitting":
             yield self.network(y, physics)
             return
         x = 0

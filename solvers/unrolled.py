@@ -19,6 +19,7 @@ class Solver(LearnedSolver):
         "n_iter": COUNT(6),
         **LearnedSolver.training(n_steps=150, lr=1e-4),
     }
+    test_config = {"n_steps": 2, "n_iter": 2}
     LEVELS_LR = 1e-2
 
     def check(self):

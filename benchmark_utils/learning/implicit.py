@@ -15,7 +15,7 @@ from benchmark_utils.physics.closed_forms import DiagonalDataTerm
 from benchmark_utils.physics.iterative import conjugate_gradient
 
 
-def implicit_solution(x, gradient, max_iter=100, tol=1e-5):
+def implicit_solution(x, gradient, max_iter=100, tol=1e-4):
     """``x``, with gradients to all that ``gradient`` depends on.
 
     Parameters

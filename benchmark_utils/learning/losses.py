@@ -57,8 +57,8 @@ def self_supervised_loss(loss, network, batch, other_physics=None):
     ----------
     loss : str
     network : callable (y, physics) -> x
-    other_physics : callable () -> physics
-        Draws another operator for as many images, for ``moi`` and ``moei``.
+    other_physics : callable (batch) -> physics
+        Draws other operators for as many images, for ``moi`` and ``moei``.
     """
     names = names_of(loss)
     if names == ["splitting"]:
@@ -74,8 +74,8 @@ def self_supervised_loss(loss, network, batch, other_physics=None):
         if name == "ei":
             return EILoss(turned)
         if name == "moi":
-            return MOILoss([other_physics()])
-        return MOEILoss(turned, physics=[other_physics()])
+            return MOILoss([other_physics(batch)])
+        return MOEILoss(turned, physics=[other_physics(batch)])
 
     return sum(
         term(name)(x_net=x_net, y=y, physics=physics, model=network).mean()

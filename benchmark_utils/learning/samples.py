@@ -105,6 +105,16 @@ class Samples:
         y = draw_measurements(batch.physics, x, self.generator)
         return replace(batch, x=x, y=y)
 
+    def other_physics(self, batch):
+        """Operators of the training set for as many images of the shape of ``batch``.
+
+        They may come more than once, and those of ``batch`` are among them.
+        """
+        same = [b for b in self.batches if b.signal_shape == batch.signal_shape]
+        other = same[self._below(len(same))]
+        chosen = [self._below(len(other.y)) for _ in batch.y]
+        return images_of(other, chosen).physics
+
     def held_out(self):
         """The Batches that are never drawn."""
         return [

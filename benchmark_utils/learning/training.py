@@ -51,8 +51,13 @@ class Adam:
 
 
 def cosine(steps):
-    """A schedule: from 1 at the first step to 0 after the last."""
-    return lambda step: 0.5 * (1 + math.cos(math.pi * step / steps))
+    """A schedule: up to 1 in twenty steps (a tenth of short ones), then down to 0."""
+
+    def scale(step):
+        warm_up = (step + 1) / min(20, 0.1 * steps)
+        return min(warm_up, 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+    return scale
 
 
 def in_bfloat16(network, *inputs):

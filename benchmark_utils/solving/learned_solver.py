@@ -51,6 +51,7 @@ class LearnedSolver(IterativeSolver):
     """
 
     needs_truth = True
+    test_config = {"n_steps": 2}
 
     @staticmethod
     def training(n_steps, lr):
@@ -113,8 +114,8 @@ class LearnedSolver(IterativeSolver):
 
     def weights_key(self, batches):
         """What tells the weights: 24 hexadecimal digits."""
-        values = {name: getattr(self, name) for name in sorted(self._parameters)}
-        state = self.fingerprint(), values, self.device.type
+        values = self._parameters | {n: getattr(self, n) for n in self.search_space}
+        state = self.fingerprint(), sorted(values.items()), self.device.type
         return digest(*state) + content_of(batches)
 
     def _train(self, batches, checkpoint):
@@ -124,18 +125,18 @@ class LearnedSolver(IterativeSolver):
         if not self.needs_truth:
             held_out = [batch.without_truth() for batch in held_out]
         # Operators other than that of the batch, for losses that ask for them.
-        self.other_physics = lambda: samples.draw().physics
+        self.other_physics = samples.other_physics
         network = copy.deepcopy(self.network).requires_grad_(True)
 
         def loss(step):
             if self.needs_truth:
-                return self._loss(network, samples.draw_anew())
-            return self._loss(network, samples.draw().without_truth())
+                return self.loss(network, samples.draw_anew())
+            return self.loss(network, samples.draw().without_truth())
 
         def evaluate():
             state = generator.get_state()
             generator.manual_seed(self.seed)
-            losses = [len(b.y) * self._loss(network, b) for b in held_out]
+            losses = [len(b.y) * self.loss(network, b) for b in held_out]
             generator.set_state(state)
             return float(sum(losses)) / n_held_out if losses else None
 
@@ -177,10 +178,6 @@ class LearnedSolver(IterativeSolver):
             "held_out": progress.held_out,
         }
         return network.state_dict(), record
-
-    def _loss(self, network, batch):
-        # A solver may also have a parameter of this name.
-        return type(self).loss(self, network, batch)
 
     def _reporter(self):
         """Prints how far the training is, from time to time."""

@@ -11,7 +11,7 @@ from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors.experts import FieldsOfExperts
 
 
-def problem(name="inpainting", size=12, channels=1):
+def problem(name="inpainting", size=10, channels=1):
     generator = torch.Generator().manual_seed(0)
     physics = make_physics(name, (channels, size, size), generator).double()
     physics.noise_model.sigma = torch.tensor(0.1)
@@ -27,7 +27,7 @@ def experts(prior, **options):
         if prior == "tv"
         else lambda w, n, **o: FieldsOfExperts.cosines(3, w, n, **o)
     )
-    model = make(0.3, 3000, **options).double()
+    model = make(0.3, 600, **options).double()
     model.EPS = 0.05
     return model
 

@@ -68,6 +68,17 @@ def test_draws_anew_turn_the_image_and_keep_its_operator_and_its_noise_level():
     assert not torch.equal(some.draw_anew().y, batch.y)
 
 
+def test_other_operators_are_as_many_as_the_images_and_are_those_of_the_set():
+    some = samples([3, 2], 2)
+    known = {tuple(m.flatten().tolist()) for b in some.batches for m in b.physics.mask}
+    seen = set()
+    for batch in (*some.held_out(), some.draw()) * 15:
+        masks = some.other_physics(batch).mask
+        assert len(masks) == len(batch.y)
+        seen |= {tuple(mask.flatten().tolist()) for mask in masks}
+    assert seen == known and len(known) == 5
+
+
 def test_the_noise_of_chosen_images_is_torch_s_and_not_a_generator_s():
     batch = masked(2)
     batch.seed_noise(0)
