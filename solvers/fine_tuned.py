@@ -36,10 +36,11 @@ class Solver(IterativeSolver):
         check_losses(self.loss, self.test)
 
     def setup(self):
-        self.start = UnrolledHQS(load_compact("denoiser", self.device), self.n_iter)
+        network = UnrolledHQS(load_compact("denoiser", self.device), self.n_iter)
+        self.start = network.to(self.device).requires_grad_(False)
 
     def iterate(self, y, physics):
-        network = copy.deepcopy(self.start)
+        network = copy.deepcopy(self.start).requires_grad_(True)
         adam = torch.optim.Adam(network.parameters(), lr=self.lr)
         batch = Batch(y=y, physics=physics, domain=self.domain)
         for _ in range(self.n_steps):

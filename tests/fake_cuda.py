@@ -138,5 +138,7 @@ def fake_cuda():
     with pytest.MonkeyPatch.context() as patch, FakeCuda():
         patch.setattr(torch, "Generator", FakeGenerator)
         patch.setattr(torch.cuda, "synchronize", lambda *args: None)
+        fork_rng = torch.random.fork_rng
+        patch.setattr(torch.random, "fork_rng", lambda devices=(): fork_rng([]))
         patch.setattr(torch.func, "vjp", vjp)
         yield

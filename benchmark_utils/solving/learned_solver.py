@@ -1,6 +1,5 @@
 """The base class of the solvers whose prior is a network trained on the dataset."""
 
-import copy
 import hashlib
 import platform
 import time
@@ -126,7 +125,7 @@ class LearnedSolver(IterativeSolver):
             held_out = [batch.without_truth() for batch in held_out]
         # Operators other than that of the batch, for losses that ask for them.
         self.other_physics = samples.other_physics
-        network = copy.deepcopy(self.network).requires_grad_(True)
+        network = self.network
 
         def loss(step):
             if self.needs_truth:
