@@ -59,6 +59,14 @@ def no_network():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def own_store(tmp_path_factory):
+    """Trained weights of the user are not read, and none are added to them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCHMARK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def no_data_paths(tmp_path_factory):
     """The folders of the user's config.yml are not read; all else of it is."""
     config = yaml.safe_load((ROOT / "config.yml").read_text()) or {}

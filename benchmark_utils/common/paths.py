@@ -1,5 +1,6 @@
 """Where the files that do not ship with the repository are."""
 
+import os
 from pathlib import Path
 
 from benchopt.benchmark import Benchmark, get_running_benchmark
@@ -47,3 +48,11 @@ def data_folder(key):
     """The folder that data_paths of config.yml gives for ``key``, else data/``key``."""
     is_given(key)  # Says what is wrong, where benchopt would crash.
     return get_data_path(key)
+
+
+def cache_folder(name):
+    """Where this benchmark keeps what is slow to make: __cache__/``name``.
+
+    The variable BENCHMARK_CACHE, where it is set, moves __cache__.
+    """
+    return Path(os.environ.get("BENCHMARK_CACHE") or ROOT / "__cache__") / name
