@@ -7,12 +7,13 @@ import torch
 from benchopt import BaseDataset
 
 from benchmark_utils.common.errors import NotApplicable, Unavailable
-from benchmark_utils.common.naming import ShortName
+from benchmark_utils.common.naming import ShortName, short_value
 from benchmark_utils.common.parameters import check_parameters, whole
 from benchmark_utils.data.batches import LazyBatches, measure
 from benchmark_utils.data.checked import SMALLEST_SIDE, load_checked
 from benchmark_utils.data.domain import IMAGES
 from benchmark_utils.data.images import ReadsImages, center_crop
+from benchmark_utils.physics.own_operator import split_name
 from benchmark_utils.physics.problems import (
     PROBLEMS,
     STRENGTHS,
@@ -49,11 +50,15 @@ class ImageDataset(ReadsImages, ShortName, BaseDataset):
             return value in (None, default_strength(self.problem, parameter))
         return value == default
 
+    def code_files(self):
+        file, _ = split_name(self.problem)
+        return [file] if file is not None and file.is_file() else []
+
     @abstractmethod
     def load(self, split): ...
 
     def get_data(self):
-        data = {"dataset": self.name, "problem": self.problem}
+        data = {"dataset": self.name, "problem": short_value(self.problem)}
         seed = self.get_seed(use_dataset=True, use_repetition=True)
         try:
             self.check()
