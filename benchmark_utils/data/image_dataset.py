@@ -8,12 +8,13 @@ import torch
 from benchopt import BaseDataset
 
 from benchmark_utils.common.errors import NotApplicable, Unavailable
-from benchmark_utils.common.naming import ShortName
+from benchmark_utils.common.naming import ShortName, short_value
 from benchmark_utils.common.parameters import check_parameters, whole
 from benchmark_utils.data.batches import LazyBatches, measure
 from benchmark_utils.data.checked import SMALLEST_SIDE, load_checked
 from benchmark_utils.data.domain import IMAGES
 from benchmark_utils.data.images import ReadsImages, center_crop
+from benchmark_utils.physics.own_operator import split_name
 from benchmark_utils.physics.problems import (
     PROBLEMS,
     STRENGTHS,
@@ -50,6 +51,10 @@ class ImageDataset(ReadsImages, ShortName, BaseDataset):
             return value in (None, default_strength(self.problem, parameter))
         return value == default
 
+    def code_files(self):
+        file, _ = split_name(self.problem)
+        return [file] if file is not None and file.is_file() else []
+
     @abstractmethod
     def load(self, split): ...
 
@@ -75,11 +80,14 @@ class ImageDataset(ReadsImages, ShortName, BaseDataset):
     def problem_name(self):
         """The problem, with its strengths that are not the default: sr4[factor=2]."""
         strengths = [
-            f"{name}={value:g}" if isinstance(value, Real) else f"{name}={value}"
+            f"{name}={value:g}"
+            if isinstance(value, Real)
+            else f"{name}={short_value(value)}"
             for name in sorted(STRENGTHS)
             if not self.is_default(name, value := getattr(self, name))
         ]
-        return self.problem + (f"[{','.join(strengths)}]" if strengths else "")
+        problem = short_value(self.problem)
+        return problem + (f"[{','.join(strengths)}]" if strengths else "")
 
     def make_problem(self):
         """The problem, with the strengths that were asked for."""

@@ -6,6 +6,7 @@ extrapolation outside of the image.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from benchmark_utils.common.parameters import (
 )
 from benchmark_utils.common.precision import float32_by_default
 from benchmark_utils.physics.noise import NOISES
+from benchmark_utils.physics.own_operator import checked, load_function, split_name
+from benchmark_utils.physics.psf import check_kernel_fits
 
 LEVIN09 = Path(__file__).parent / "kernels" / "levin09.npz"
 N_KERNELS = 8
@@ -33,6 +36,8 @@ N_KERNELS = 8
 BLUR_STD = Constraint(
     lambda v: POSITIVE.is_valid(v) and v <= 4, "a number above 0, 4 at most"
 )
+
+FUNCTION = Constraint(callable, "a function (shape, generator) -> physics")
 
 
 def strength(default, constraint):
@@ -75,8 +80,12 @@ class Problem(ABC):
     def physics(self, shape, generator, n_images=1):
         """The operator with its noise model."""
         physics = self.operator(shape, generator, n_images)
-        physics.noise_model = NOISES[self.noise](self.noise_level, self.gain)
+        physics.noise_model = self.noise_model()
         return physics
+
+    def noise_model(self):
+        """The deepinv noise model of the strengths."""
+        return NOISES[self.noise](self.noise_level, self.gain)
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,39 @@ class Inpainting(Problem):
         return dinv.physics.Inpainting(img_size=shape, mask=mask)
 
 
+@dataclass(frozen=True)
+class OwnProblem(Problem):
+    """The operator that a function of the user's makes, with its own noise.
+
+    Where a strength is given, the noise is of this kind and level instead.
+
+    make : callable (shape, generator) -> deepinv LinearPhysics.
+    label : what sentences call it.
+    """
+
+    noise_level: float | None = strength(None, LEVEL.or_none())
+    noise: str | None = strength(None, one_of(*NOISES).or_none())
+    gain: float | None = strength(None, POSITIVE.or_none())
+    make: Callable = field(default=None, metadata={"constraint": FUNCTION})
+    label: str = strength("physics", Constraint(bool, "a name"))
+
+    def operator(self, shape, generator, n_images):
+        return checked(self.make(shape, generator), shape, self.label)
+
+    @float32_by_default()
+    def physics(self, shape, generator, n_images=1):
+        """The operator with its noise model."""
+        asked = {
+            name: value
+            for name in ("noise_level", "noise", "gain")
+            if (value := getattr(self, name)) is not None
+        }
+        physics = self.operator(shape, generator, n_images)
+        if asked:
+            physics.noise_model = Denoising(**asked).noise_model()
+        return physics
+
+
 PROBLEMS = {
     "denoising": Denoising,
     "gaussian_deblurring": GaussianDeblurring,
@@ -205,31 +247,29 @@ def circular_blur(shape, kernel):
     return dinv.physics.BlurFFT(img_size=shape, filter=kernel)
 
 
-def check_kernel_fits(shape, kernel):
-    """A kernel larger than the image would be cut, and would not sum to 1."""
-    (height, width), (rows, columns) = shape[-2:], kernel.shape[-2:]
-    if height < rows or width < columns:
-        raise NotApplicable(
-            f"An image of {height}x{width} pixels is smaller than the kernel "
-            f"({rows}x{columns}): choose a larger img_size."
-        )
-
-
 def make_problem(name, **strengths):
     """The problem of this name; a strength that is None has its default.
+
+    The name may be that of a function of the user's: /my/file.py, which makes the
+    operator by its ``make_physics(shape, generator)``, or '/my/file.py:blur'.
 
     Raises
     ------
     NotApplicable
         Unknown problem, a strength that it does not have, or a value without meaning.
     """
-    if name not in PROBLEMS:
-        raise NotApplicable(
-            f"Unknown problem {name!r}. The problems are: {', '.join(PROBLEMS)}."
-        )
     given = {key: value for key, value in strengths.items() if value is not None}
-    if unknown := given.keys() - {entry.name for entry in fields(PROBLEMS[name])}:
+    is_own = split_name(name) != (None, None)
+    if not is_own and name not in PROBLEMS:
+        raise NotApplicable(
+            f"Unknown problem {name!r}. The problems are: {', '.join(PROBLEMS)}, or "
+            "/my/file.py with a function make_physics(shape, generator)."
+        )
+    known = Problem if is_own else PROBLEMS[name]
+    if unknown := given.keys() - {entry.name for entry in fields(known)}:
         raise NotApplicable(f"The problem {name} has no {', '.join(sorted(unknown))}.")
+    if is_own:
+        return OwnProblem(make=load_function(name), label=name, **given)
     return PROBLEMS[name](**given)
 
 

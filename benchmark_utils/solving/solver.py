@@ -159,7 +159,7 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
         if self.learns() and not len(self.train):
             raise NotApplicable(
                 f"{self.name} learns from training signals, and there are none: is "
-                "n_train at least 1?"
+                "n_train at least 1, or train given?"
             )
 
     def _set_hyper_parameters(self):
