@@ -4,8 +4,13 @@ from benchmark_utils.data.batches import Batch, measure
 from benchmark_utils.data.checked import as_image
 from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS, Domain
 from benchmark_utils.data.files import read_image
-from benchmark_utils.data.image_dataset import SMALLEST_SIDE, ImageDataset
+from benchmark_utils.data.image_dataset import (
+    SMALLEST_SIDE,
+    ImageDataset,
+    problem_parameters,
+)
 from benchmark_utils.data.images import ReadsImages, center_crop, load_images
+from benchmark_utils.data.phase import with_smooth_phase
 
 __all__ = [
     "COMPLEX_IMAGES",
@@ -20,5 +25,7 @@ __all__ = [
     "center_crop",
     "load_images",
     "measure",
+    "problem_parameters",
     "read_image",
+    "with_smooth_phase",
 ]

@@ -70,6 +70,13 @@ class Problem(ABC):
         """The sides of the images are multiples of this."""
         return 1
 
+    def told(self, physics, generator):
+        """What solvers are told of the ``physics`` that measures: all of it.
+
+        A problem about wrong models returns another physics, drawn from ``generator``.
+        """
+        return physics
+
     @float32_by_default()
     def physics(self, shape, generator, n_images=1):
         """The operator with its noise model."""
@@ -164,12 +171,11 @@ PROBLEMS = {
     "inpainting": Inpainting,
 }
 
-# What a dataset offers as parameters; None is the default of the problem at hand.
-STRENGTHS = tuple(
-    dict.fromkeys(
-        entry.name for problem in PROBLEMS.values() for entry in fields(problem)
-    )
-)
+
+def strengths_of(problems):
+    """The names of all their strengths, for {name: class} of problems."""
+    names = (entry.name for problem in problems.values() for entry in fields(problem))
+    return tuple(dict.fromkeys(names))
 
 
 def bicubic_kernel(factor):
@@ -204,32 +210,35 @@ def check_kernel_fits(shape, kernel):
         )
 
 
-def make_problem(name, **strengths):
+def make_problem(name, problems=PROBLEMS, **strengths):
     """The problem of this name; a strength that is None has its default.
+
+    ``problems`` is {name: class} of those to choose from.
 
     Raises
     ------
     NotApplicable
         Unknown problem, a strength that it does not have, or a value without meaning.
     """
-    if name not in PROBLEMS:
+    if name not in problems:
         raise NotApplicable(
-            f"Unknown problem {name!r}. The problems are: {', '.join(PROBLEMS)}."
+            f"Unknown problem {name!r}. The problems are: {', '.join(problems)}."
         )
     given = {key: value for key, value in strengths.items() if value is not None}
-    if unknown := given.keys() - {entry.name for entry in fields(PROBLEMS[name])}:
+    if unknown := given.keys() - {entry.name for entry in fields(problems[name])}:
         raise NotApplicable(f"The problem {name} has no {', '.join(sorted(unknown))}.")
-    return PROBLEMS[name](**given)
+    return problems[name](**given)
 
 
-def default_strength(problem, name):
+def default_strength(problem, name, problems=PROBLEMS):
     """What None stands for; None if the problem is unknown or lacks this strength."""
-    return getattr(PROBLEMS.get(problem), name, None)
+    return getattr(problems.get(problem), name, None)
 
 
-def make_physics(problem, shape, generator, n_images=1, **strengths):
+def make_physics(problem, shape, generator, n_images=1, problems=PROBLEMS, **strengths):
     """The physics of a problem, for ``n_images`` images of ``shape`` (C, H, W).
 
     The parameters and errors are those of ``make_problem``.
     """
-    return make_problem(problem, **strengths).physics(shape, generator, n_images)
+    problem = make_problem(problem, problems, **strengths)
+    return problem.physics(shape, generator, n_images)
