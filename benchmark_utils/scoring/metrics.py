@@ -20,6 +20,20 @@ def ssim(x_hat, x):
     return dinv.metric.SSIM()(x_hat, x)
 
 
+def nmse(x_hat, x):
+    """||x_hat - x||^2 / ||x||^2, as in fastMRI: 0 at best, 1 for x_hat = 0: (B,)."""
+    return dinv.metric.NMSE()(x_hat, x)
+
+
+def haarpsi(x_hat, x):
+    """Haar wavelet similarity (Reisenhofer et al., 2018), 1 at best, of [0, 1]: (B,).
+
+    With C = 5 and alpha = 4.9, which suit medical images (Karner et al., 2024). x_hat
+    is clipped.
+    """
+    return dinv.metric.HaarPSI(C=5.0, alpha=4.9)(x_hat.clamp(0, 1), x.clamp(0, 1))
+
+
 def data_fit_error(f, x_hat):
     """1/2 ||A x_hat - y||^2 / dim(y): (B,). Half of the noise variance at the truth.
 

@@ -125,10 +125,23 @@ def scores_of_result(comparisons):
     lossy = psnr_kernel[psnr_kernel.isfinite()]
     if len(lossy):
         scores["psnr_kernel"] = lossy.mean()
+    for name, values in medical_scores(comparisons).items():
+        scores[name] = values.mean()
     if metrics.lpips_available() and all(metrics.lpips_applies(x) for _, x in pairs):
         lpips = [metrics.lpips(*pair) for pair in pairs]
         scores["lpips"] = torch.cat(lpips).mean()
     return scores
+
+
+def medical_scores(comparisons):
+    """NMSE and HaarPSI of each medical image (of magnitudes): {score: tensor (N,)}."""
+    if not comparisons[0].domain.is_medical:
+        return {}
+    pairs = [c.pair for c in comparisons]
+    return {
+        name: torch.cat([metric(*pair) for pair in pairs])
+        for name, metric in (("nmse", metrics.nmse), ("haarpsi", metrics.haarpsi))
+    }
 
 
 def scores_of_dictionary(found, truth, batches):
