@@ -145,12 +145,12 @@ def coil_maps(n_coils, shape, generator):
 
     steps = torch.arange(n_coils)[:, None, None] + uniform(-0.2, 0.2)
     angle = 2 * math.pi * (steps / n_coils + uniform(0, 1, 1))
-    distance, width = uniform(1.1, 1.4), uniform(0.7, 1.0)
+    distance, width = uniform(1.0, 1.2), uniform(0.5, 0.7)
     down = rows[:, None] - distance * angle.sin()
     right = columns[None] - distance * angle.cos()
     size = torch.exp(-(down**2 + right**2) / (2 * width**2))
     phase = uniform(-math.pi, math.pi)
-    phase = phase + uniform(-1, 1) * rows[:, None] + uniform(-1, 1) * columns[None]
+    phase = phase + uniform(-2, 2) * rows[:, None] + uniform(-2, 2) * columns[None]
     return normalised(torch.polar(size, phase.expand_as(size))[None])
 
 

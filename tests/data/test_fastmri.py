@@ -35,7 +35,7 @@ def fft(images):
 
 
 def write(path, images, coils="singlecoil", **changes):
-    """A file as fastMRI has it; ``changes`` replace its entries, None leaves one out."""
+    """A file as fastMRI has it; ``changes`` replace entries, None leaves one out."""
     path.parent.mkdir(exist_ok=True)
     seen = images.numpy()
     if coils == "multicoil":

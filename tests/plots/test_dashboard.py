@@ -214,7 +214,7 @@ def test_phases_are_shown_apart_beside_k_space():
     options = {"dataset": "d", "objective": "Restore", "picture": 1}
     assert len(plot.plot(df, **options, part="image")) == 4
     shown = plot.plot(df, **options, part="phase")
-    assert [p["label"] for p in shown] == ["Truth", "k-space", "A", "B"]
+    assert [p["label"] for p in shown] == ["Truth", "k-space", "B", "A"]
     for picture, pixels in zip(shown, (phase, k_space, truth, truth), strict=True):
         same = np.abs(picture["image"] * 255 - pixels).max(-1) <= 2
         assert same.mean() > 0.8
