@@ -22,7 +22,11 @@ VECTORS = {
         },
     )
 }
-DATA = {**IMAGES, **VECTORS}
+COMPLEX = {
+    problem: ("brain", {"problem": problem, "img_size": 32, "n_images": 2})
+    for problem in ("mri", "multicoil_mri")
+}
+DATA = {**IMAGES, **VECTORS, **COMPLEX}
 FEW = {"n_iter": 2, "n_steps": 2, "n_coding": 2}
 
 

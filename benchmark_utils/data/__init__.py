@@ -5,13 +5,18 @@ from benchmark_utils.data.checked import as_image
 from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS, Domain
 from benchmark_utils.data.files import read_image
 from benchmark_utils.data.folders import existing_folder, read_folder
-from benchmark_utils.data.image_dataset import SMALLEST_SIDE, ImageDataset
+from benchmark_utils.data.image_dataset import (
+    SMALLEST_SIDE,
+    ImageDataset,
+    problem_parameters,
+)
 from benchmark_utils.data.images import (
     ReadsImages,
     center_crop,
     image_files,
     load_images,
 )
+from benchmark_utils.data.phase import with_smooth_phase
 
 __all__ = [
     "COMPLEX_IMAGES",
@@ -28,6 +33,8 @@ __all__ = [
     "image_files",
     "load_images",
     "measure",
+    "problem_parameters",
     "read_folder",
     "read_image",
+    "with_smooth_phase",
 ]

@@ -16,11 +16,14 @@ class Domain:
         part of an image. "vector": (B, n).
     low, high : float
         Range of the values (of the magnitudes, where they are complex).
+    is_medical : bool
+        Whether they are scored as medical images too.
     """
 
     kind: str = "image"
     low: float = 0.0
     high: float = 1.0
+    is_medical: bool = False
 
     @property
     def is_image(self):
@@ -53,5 +56,5 @@ class Domain:
 
 
 IMAGES = Domain("image")
-COMPLEX_IMAGES = Domain("complex")
+COMPLEX_IMAGES = Domain("complex", is_medical=True)
 VECTORS = Domain("vector")

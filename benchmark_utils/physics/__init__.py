@@ -10,11 +10,13 @@ from benchmark_utils.physics.degradations import (
     OneOf,
 )
 from benchmark_utils.physics.degraded import Degraded, adjoint
+from benchmark_utils.physics.mri import MRI_PROBLEMS, estimated_maps
 from benchmark_utils.physics.noise import data_weight, noise_level
 from benchmark_utils.physics.problems import PROBLEMS, default_strength
 
 __all__ = [
     "DEGRADATIONS",
+    "MRI_PROBLEMS",
     "PROBLEMS",
     "BrushMask",
     "Degraded",
@@ -26,5 +28,6 @@ __all__ = [
     "data_term",
     "data_weight",
     "default_strength",
+    "estimated_maps",
     "noise_level",
 ]

@@ -1,7 +1,7 @@
 """The data term of a batch: f(x) = 1/2 ||A x - y||^2, weighted as its noise is.
 
 ``data_term(physics, y)`` picks the fastest form there is: closed_forms.py for the usual
-operators, least_squares.py for any other one.
+operators, kspace.py for MRI, least_squares.py for any other one.
 """
 
 import deepinv as dinv
@@ -11,6 +11,7 @@ from benchmark_utils.physics.closed_forms import (
     DownsamplingDataTerm,
     MaskDataTerm,
 )
+from benchmark_utils.physics.kspace import MulticoilDataTerm, SingleCoilDataTerm
 from benchmark_utils.physics.least_squares import DataTerm
 from benchmark_utils.physics.noise import is_signal_dependent
 
@@ -28,6 +29,10 @@ def data_term(physics, y):
     if is_signal_dependent(physics):
         # Weights are diagonal in the space of y, where no other A A^T is.
         return DataTerm(physics, y)
+    if isinstance(physics, dinv.physics.MRI):
+        return SingleCoilDataTerm(physics, y)
+    if isinstance(physics, dinv.physics.MultiCoilMRI):
+        return MulticoilDataTerm(physics, y)
     if is_circular_blur(physics):
         return BlurDataTerm(physics, y)
     if (

@@ -50,6 +50,10 @@ class DataTerm:
     def A_adjoint(self, y):
         return self.physics.A_adjoint(self._weighted(y))
 
+    def gram(self, x):
+        """A^T A x, with the shape of x."""
+        return self.A_adjoint(self.A(x))
+
     def _weighted(self, y):
         return y if self.root_weights is None else self.root_weights * y
 
@@ -81,7 +85,7 @@ class DataTerm:
 
     def _norm_by_power_method(self):
         start = torch.zeros_like(self.A_adjoint(self.y))
-        return largest_eigenvalue(lambda x: self.A_adjoint(self.A(x)), start)
+        return largest_eigenvalue(self.gram, start)
 
     @property
     def n_measurements(self):
@@ -98,7 +102,7 @@ class DataTerm:
         if gamma == 0:
             return z
         change = conjugate_gradient(
-            lambda d: d + gamma * self.A_adjoint(self.A(d)),
+            lambda d: d + gamma * self.gram(d),
             gamma * self.A_adjoint(self.y - self.A(z)),
         )
         return z + change
@@ -106,7 +110,7 @@ class DataTerm:
     def pseudo_inverse(self, reg):
         """A^T (A A^T + reg)^{-1} y: the Tikhonov solution; A^+ y for reg = 0."""
         return conjugate_gradient(
-            lambda x: self.A_adjoint(self.A(x)) + reg * x, self.A_adjoint(self.y)
+            lambda x: self.gram(x) + reg * x, self.A_adjoint(self.y)
         )
 
     def initial_guess(self):
@@ -128,9 +132,7 @@ class DataTerm:
         KERNEL_THRESHOLD times the largest: A^+ A x where no other one is above 0.
         """
         return spectral_projection(
-            lambda x: self.A_adjoint(self.A(x)) / self.lipschitz,
-            x,
-            KERNEL_THRESHOLD,
+            lambda x: self.gram(x) / self.lipschitz, x, KERNEL_THRESHOLD
         )
 
     def range_and_kernel_energy(self, x):

@@ -11,6 +11,11 @@ from PIL import Image
 # Pictures kept for the dashboard, from the first test images.
 N_PICTURES = 2
 
+# Of the largest magnitude: below, a phase is noise.
+DARK = 0.05
+# Of k-space, in its pictures.
+DECADES = 4
+
 # Smaller atoms are enlarged to this width, in pixels, or a little more.
 ATOM_WIDTH = 16
 
@@ -82,6 +87,28 @@ def atom_sheet(atoms):
     return F.pad(sheet, (1, 0, 1, 0), value=1.0)
 
 
+def phase(x):
+    """The phase of complex images (B, 2, H, W): (B, 1, H, W), black to white in a turn.
+
+    Grey is 0. Where the magnitude is below DARK times the largest, it is black.
+    """
+    size = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    seen = size > DARK * size.amax((-3, -2, -1), keepdim=True)
+    turns = torch.atan2(x[:, 1:], x[:, :1]) / (2 * math.pi)
+    return torch.where(seen, 0.5 + turns, 0.0)
+
+
+def kspace(y):
+    """Magnitudes of k-space (B, 2, [coils,] H, W), of all coils: (B, 1, H, W).
+
+    Logarithmic, from DECADES below the largest (black) to it (white).
+    """
+    size = torch.linalg.vector_norm(y.flatten(1, -3), dim=1, keepdim=True)
+    largest = size.amax((-3, -2, -1), keepdim=True)
+    tiny = torch.finfo(size.dtype).tiny
+    return (1 + (size / largest.clamp(min=tiny)).log10() / DECADES).clamp(0, 1)
+
+
 def of_result(batches, x_hat, snapshots=None, atoms=None):
     """What the dashboard shows of a run: PNG files of the first N_PICTURES images.
 
@@ -96,7 +123,9 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
     -------
     dict: names (list of str), truth, measurement, reconstruction (lists of PNG),
     snapshots, {iteration: list of PNG}, and atoms (PNG), a sheet of all of them, where
-    there are some. Vectors have their atoms alone, or None.
+    there are some. Complex images have their magnitudes there, and "phase": truth and
+    reconstruction, the phases, and measurement, k-space. Vectors have their atoms
+    alone, or None.
     """
     sheet = {} if atoms is None else {"atoms": png(atom_sheet(atoms))}
     if not batches[0].domain.is_image:
@@ -109,6 +138,13 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
     def shown(signals):
         return first(b.domain.scored(x) for b, x in zip(batches, signals))
 
+    phases = {}
+    if batches[0].domain.kind == "complex":
+        phases["phase"] = {
+            "truth": first(phase(batch.x) for batch in batches),
+            "measurement": first(kspace(batch.y) for batch in batches),
+            "reconstruction": first(phase(x) for x in x_hat),
+        }
     names = [name for batch in batches for name in batch.names]
     return {
         "names": names[:N_PICTURES],
@@ -118,5 +154,6 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
         ),
         "reconstruction": shown(x_hat),
         "snapshots": {k: shown(kept) for k, kept in (snapshots or {}).items()},
+        **phases,
         **sheet,
     }

@@ -12,6 +12,8 @@ SCORES = [
     "psnr_min",
     "ssim",
     "lpips",
+    "nmse",
+    "haarpsi",
     "data_fit",
     "psnr_range",
     "psnr_kernel",

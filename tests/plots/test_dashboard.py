@@ -201,6 +201,25 @@ def test_pictures_are_colour_arrays_in_0_1_with_the_psnr_of_what_is_shown():
         assert same.mean() > 1 - (3 / 8) ** 2 - 0.01
 
 
+def test_phases_are_shown_apart_beside_k_space():
+    truth, phase, k_space = (random_picture(64, 64, 3) // n for n in (1, 2, 3))
+    df = table(("d", "A", 30.0, 1), ("d", "B", 30.0, 1))
+    for i in (0, 2):
+        keys = "truth", "measurement", "reconstruction"
+        kept = {key: [png(truth)] for key in keys}
+        phases = {**kept, "truth": [png(phase)], "measurement": [png(k_space)]}
+        df.at[i, "final_results"] = {"names": ["head"], **kept, "phase": phases}
+    plot = PLOTS["reconstructions"]
+    assert plot.options["part"](df) == ["image", "phase"]
+    options = {"dataset": "d", "objective": "Restore", "picture": 1}
+    assert len(plot.plot(df, **options, part="image")) == 4
+    shown = plot.plot(df, **options, part="phase")
+    assert [p["label"] for p in shown] == ["Truth", "k-space", "B", "A"]
+    for picture, pixels in zip(shown, (phase, k_space, truth, truth), strict=True):
+        same = np.abs(picture["image"] * 255 - pixels).max(-1) <= 2
+        assert same.mean() > 0.8
+
+
 def test_the_same_detail_is_enlarged_three_times_in_each_picture():
     truth = np.full((64, 64), 100, np.uint8)
     truth[8:16, 40:48] = random_picture(8, 8)
