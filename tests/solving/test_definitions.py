@@ -41,13 +41,13 @@ def test_the_weight_of_the_data_follows_the_noise(
     monkeypatch.setitem(
         denoisers.DENOISERS, "identity", lambda device: lambda x, sigma: x
     )
-    batch = batch_of("inpainting", noise_level=level)
+    batch = batch_of("gaussian_deblurring", noise_level=level)
     options = {"denoiser": "identity", "reg": 0.5, "n_iter": 1, **NOISY[name]}
     (ours,) = get_iterates(name, batch, **options)
     z = data_term(batch.physics, batch.y).initial_guess()
-    # prox of 1/2 ||mask x - y||^2 / alpha, alpha = reg level^2 / sigma^2.
-    alpha, mask = 0.5 * level**2 / 0.1**2, batch.physics.mask
-    torch.testing.assert_close(ours, (mask * batch.y + alpha * z) / (mask + alpha))
+    gamma = 0.1**2 / (0.5 * level**2)
+    expected = batch.physics.prox_l2(z, batch.y, gamma)
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-4)
 
 
 # Means over the iterations
