@@ -81,7 +81,9 @@ def as_image(value, name="The image"):
         raise NotApplicable(f"{name} is {described}: {reason}; {NEED}.")
 
     if pixels.is_complex():
-        refuse("complex values are for datasets with domain = COMPLEX_IMAGES")
+        refuse(
+            "complex values are not supported here, but with domain = COMPLEX_IMAGES"
+        )
     shape = tuple(pixels.shape)
     if pixels.ndim == 2:
         pixels = pixels[None]
