@@ -121,7 +121,7 @@ def test_all_that_cannot_be_told_from_the_best_is_in_bold_with_the_interval():
     df = with_images(("Best", BASE), ("Near", BASE - 0.02 + JITTER), ("Far", BASE - 1))
     rows = ranking(df)
     assert rows["Best"]["d"] == "**27.60** dB"
-    number, interval = rows["Near"]["d"].split(" \u00b1")
+    number, interval = rows["Near"]["d"].split(" ±")
     assert number == "**27.59**"
     # Student's, of the five differences; images differ by far more.
     assert float(interval) == pytest.approx(0.12, abs=0.03)
@@ -151,9 +151,9 @@ def test_values_that_were_not_tuned_for_the_problem_have_a_dagger():
         "Old": {},
     }
     df = with_images(*((name, BASE) for name in run), run=run)
-    marked = {name for name, row in ranking(df).items() if "\u2020" in row["d"]}
+    marked = {name for name, row in ranking(df).items() if "†" in row["d"]}
     assert marked == {"Default", "Borrowed"}
-    assert "\u2020 with values that were not tuned" in title(df)
+    assert "† with values that were not tuned" in title(df)
 
 
 def test_a_solver_that_diverged_ranks_last_and_has_no_mean():
@@ -208,12 +208,19 @@ def test_the_best_and_the_second_of_each_image_are_named():
     )
     options = {"dataset": "d", "objective": "Restore", "score": "psnr"}
     assert PLOTS["per_image"].plot(df, **options) == [
-        ["image0", "A", "30.00 dB", "B", "0.50 dB"],
-        ["image1", "C", "25.50 dB", "B", "4.50 dB"],
+        ["image0", "A", "30.00 dB", "B", "29.50 dB"],
+        ["image1", "C", "25.50 dB", "B", "21.00 dB"],
     ]
     metadata = PLOTS["per_image"].get_metadata(df, **options)
-    assert metadata["columns"] == ["image", "best", "psnr", "second", "behind by"]
+    assert metadata["columns"] == ["image", "best", "psnr", "second", "its psnr"]
     assert "2 images: A 1, C 1" in metadata["title"]
+
+
+def test_what_is_exact_or_diverged_on_an_image_is_said():
+    df = with_images(("A", [INF]), ("B", [NAN]))
+    options = {"dataset": "d", "objective": "Restore", "score": "psnr"}
+    row = ["image0", "A", "exact", "B", "diverged"]
+    assert PLOTS["per_image"].plot(df, **options) == [row]
 
 
 def test_without_scores_of_images_the_view_says_so():
@@ -523,7 +530,7 @@ def test_tables_plots_and_pictures_draw_with_the_network_off(page, tmp_path):
     cells = seen["ranking"].pop("cells")
     assert cells[0].startswith("TV") and "2/2" in cells
     assert seen["ranking"]["bold"] >= 3
-    assert re.fullmatch(r"\d\d\.\d\d (dB|\u00b1\d\.\d\d)", cells[2])
+    assert re.fullmatch(r"\d\d\.\d\d (dB|±\d\.\d\d)", cells[2])
     assert "Pseudo-inverse" in seen["table"]["cells"]
     # Truth, measurement and two solvers, of 32x32 pixels.
     assert seen["reconstructions"]["pictures"] == [32, 32, 32, 32]

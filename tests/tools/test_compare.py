@@ -49,7 +49,7 @@ def test_all_datasets_and_other_scores_can_be_asked_for(results, capsys):
     [
         (
             ["TV", "Pseudo-inverse"],
-            "There is no TV here, but Pseudo-inverse, TV[n_iter=5].",
+            "no TV here, but Pseudo-inverse, TV[n_iter=5].",
         ),
         (["Pseudo-inverse"] * 2, "two solvers that are not the same"),
         (["TV[n_iter=5]", "Pseudo-inverse", "--dataset", "x"], "has x in it: simu"),
