@@ -140,9 +140,12 @@ def test_what_was_tuned_on_other_data_is_replaced_on_demand_alone(main, curves, 
     before = main(*TV)
     other = ("-d", "simulated[n_images=1]", *TV[2:])
     assert main(*other) == before
+    n_trials = len(curves)
     said = capsys.readouterr().out
     assert "kept, though of 2 other signals of simulated[problem=denoising]" in said
     assert len(only(main(*other, "--replace"))["data"]) == 1
+    # The trials on other data count for nothing.
+    assert len(curves) == 2 * n_trials
 
 
 def test_methods_without_anything_to_tune_have_entries_that_say_so(main, curves):
