@@ -230,6 +230,24 @@ def test_solvers_and_problems_have_seeds_of_their_own():
     assert seed("TV", "sr4") == seed("TV", "sr4")
 
 
+def test_images_that_are_not_there_are_asked_for_once(main, monkeypatch, capsys):
+    asked = []
+
+    def load(self, split):
+        asked.append(split)
+        raise FileNotFoundError(2, "not there", "images")
+
+    [dataset] = BENCHMARK.check_dataset_patterns(["simulated"], class_only=True)
+    monkeypatch.setattr(dataset, "load", load)
+    monkeypatch.setattr(tune, "Benchmark", lambda root: BENCHMARK)
+    monkeypatch.setattr(BENCHMARK, "get_datasets", lambda: [dataset])
+    with pytest.raises(SystemExit, match="no solver applies"):
+        main(*TV, "-s", "Wavelets", "-s", "Initial guess")
+    assert asked == ["train"]
+    said = capsys.readouterr().out
+    assert said.count("simulated denoising: left out. The dataset simulated reads") == 1
+
+
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
