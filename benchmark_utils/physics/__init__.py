@@ -11,13 +11,18 @@ from benchmark_utils.physics.degradations import (
 )
 from benchmark_utils.physics.degraded import Degraded, adjoint
 from benchmark_utils.physics.mri import MRI_PROBLEMS, estimated_maps
-from benchmark_utils.physics.noise import data_weight, noise_level
+from benchmark_utils.physics.noise import (
+    REFERENCE_NOISE,
+    noise_level,
+    noise_scale,
+)
 from benchmark_utils.physics.problems import PROBLEMS, default_strength
 
 __all__ = [
     "DEGRADATIONS",
     "MRI_PROBLEMS",
     "PROBLEMS",
+    "REFERENCE_NOISE",
     "BrushMask",
     "Degraded",
     "Downscaling",
@@ -26,8 +31,8 @@ __all__ = [
     "OneOf",
     "adjoint",
     "data_term",
-    "data_weight",
     "default_strength",
     "estimated_maps",
     "noise_level",
+    "noise_scale",
 ]
