@@ -47,3 +47,10 @@ def data_folder(key):
     """The folder that data_paths of config.yml gives for ``key``, else data/``key``."""
     is_given(key)  # Says what is wrong, where benchopt would crash.
     return get_data_path(key)
+
+
+def cache_folder():
+    """Where benchopt keeps what is made once, or None where nothing is to be kept."""
+    benchmark = get_running_benchmark() or Benchmark(ROOT)
+    folder = benchmark.get_cache_location()
+    return None if folder is None else Path(folder)
