@@ -1,5 +1,6 @@
 """Forward operators, their noise, the data term, and the degradations of priors."""
 
+from benchmark_utils.physics.back_projection import filtered_back_projection
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.degradations import (
     DEGRADATIONS,
@@ -11,10 +12,21 @@ from benchmark_utils.physics.degradations import (
 )
 from benchmark_utils.physics.degraded import Degraded, adjoint
 from benchmark_utils.physics.noise import data_weight, noise_level
-from benchmark_utils.physics.problems import PROBLEMS, default_strength
+from benchmark_utils.physics.problems import (
+    CT_PROBLEMS,
+    PROBLEMS,
+    default_strength,
+)
+from benchmark_utils.physics.tomography import (
+    MAX_ATTENUATION,
+    Tomography,
+    check_tomography,
+)
 
 __all__ = [
+    "CT_PROBLEMS",
     "DEGRADATIONS",
+    "MAX_ATTENUATION",
     "PROBLEMS",
     "BrushMask",
     "Degraded",
@@ -22,9 +34,12 @@ __all__ = [
     "Identity",
     "Measurement",
     "OneOf",
+    "Tomography",
     "adjoint",
+    "check_tomography",
     "data_term",
     "data_weight",
     "default_strength",
+    "filtered_back_projection",
     "noise_level",
 ]

@@ -39,6 +39,9 @@ class DataTerm:
     y : tensor (B, ...), on the device of ``physics``.
     """
 
+    # Whether A^T A has a bound that is a filter: see TomographyDataTerm.
+    has_filters = False
+
     def __init__(self, physics, y):
         self.physics, self.y, self.measured = physics, y, y
         self.noise_level = noise_level(physics, y)

@@ -144,7 +144,10 @@ def noise_level(physics, y=None):
 
     Where it depends on the signal, that of the values of ``y`` together: the square
     root of the harmonic mean of their variances, the level of a weighted data term.
+    That of photons, which is never 0, may be lower.
     """
+    if isinstance(physics.noise_model, LowDoseNoise):
+        return float((1 / variance(physics, y)).mean().rsqrt())
     if is_signal_dependent(physics):
         level = (1 / variance(physics, y)).mean().rsqrt()
     else:

@@ -23,7 +23,9 @@ from benchmark_utils.common.parameters import (
     one_of,
 )
 from benchmark_utils.common.precision import float32_by_default
-from benchmark_utils.physics.noise import NOISES
+from benchmark_utils.physics.noise import NOISES, LowDoseNoise
+from benchmark_utils.physics.rays import Geometry
+from benchmark_utils.physics.tomography import Tomography
 
 LEVIN09 = Path(__file__).parent / "kernels" / "levin09.npz"
 N_KERNELS = 8
@@ -31,6 +33,10 @@ N_KERNELS = 8
 # The 25x25 square cuts wider blurs: at 5, what is left has a deviation of 4.8.
 BLUR_STD = Constraint(
     lambda v: POSITIVE.is_valid(v) and v <= 4, "a number above 0, 4 at most"
+)
+
+ANGULAR_RANGE = Constraint(
+    lambda v: POSITIVE.is_valid(v) and v <= 360, "degrees above 0, 360 at most"
 )
 
 
@@ -74,8 +80,11 @@ class Problem(ABC):
     def physics(self, shape, generator, n_images=1):
         """The operator with its noise model."""
         physics = self.operator(shape, generator, n_images)
-        physics.noise_model = NOISES[self.noise](self.noise_level, self.gain)
+        physics.noise_model = self.noise_model(physics)
         return physics
+
+    def noise_model(self, physics):
+        return NOISES[self.noise](self.noise_level, self.gain)
 
 
 @dataclass(frozen=True)
@@ -156,6 +165,59 @@ class Inpainting(Problem):
         return dinv.physics.Inpainting(img_size=shape, mask=mask)
 
 
+@dataclass(frozen=True)
+class CT(Problem):
+    """Parallel-beam tomography; benchmark_utils/physics/tomography.py has conventions.
+
+    noise : "gaussian", of deviation ``noise_level`` times the range of the sinogram (of
+        a disc of ones as wide as the image); or "low_dose", the counts of ``photons``
+        per ray.
+    n_angles : evenly over ``angular_range``, in degrees.
+    """
+
+    noise_level: float = strength(0.002, LEVEL)
+    noise: str = strength("gaussian", one_of("gaussian", "low_dose"))
+    photons: float = strength(1e5, POSITIVE)
+    n_angles: int = strength(180, COUNT)
+    angular_range: float = strength(180.0, ANGULAR_RANGE)
+
+    source = None
+
+    def operator(self, shape, generator, n_images):
+        return Tomography(
+            Geometry(*shape[-2:], self.n_angles, float(self.angular_range), self.source)
+        )
+
+    def noise_model(self, physics):
+        if self.noise == "low_dose":
+            return LowDoseNoise(self.photons, physics.attenuation_scale)
+        return NOISES[self.noise](self.noise_level * physics.sinogram_range, self.gain)
+
+
+@dataclass(frozen=True)
+class SparseCT(CT):
+    """Few angles."""
+
+    n_angles: int = strength(60, COUNT)
+
+
+@dataclass(frozen=True)
+class LimitedCT(CT):
+    """Rays of a third of the angles are missing."""
+
+    n_angles: int = strength(120, COUNT)
+    angular_range: float = strength(120.0, ANGULAR_RANGE)
+
+
+@dataclass(frozen=True)
+class FanCT(CT):
+    """Fan-beam tomography: the source turns around, two diagonals from the centre."""
+
+    angular_range: float = strength(360.0, ANGULAR_RANGE)
+
+    source = 2.0
+
+
 PROBLEMS = {
     "denoising": Denoising,
     "gaussian_deblurring": GaussianDeblurring,
@@ -164,10 +226,20 @@ PROBLEMS = {
     "inpainting": Inpainting,
 }
 
+# Of images that hold attenuations.
+CT_PROBLEMS = {
+    "ct": CT,
+    "ct_sparse": SparseCT,
+    "ct_limited": LimitedCT,
+    "ct_fan": FanCT,
+}
+
+ALL_PROBLEMS = {**PROBLEMS, **CT_PROBLEMS}
+
 # What a dataset offers as parameters; None is the default of the problem at hand.
 STRENGTHS = tuple(
     dict.fromkeys(
-        entry.name for problem in PROBLEMS.values() for entry in fields(problem)
+        entry.name for problem in ALL_PROBLEMS.values() for entry in fields(problem)
     )
 )
 
@@ -212,19 +284,19 @@ def make_problem(name, **strengths):
     NotApplicable
         Unknown problem, a strength that it does not have, or a value without meaning.
     """
-    if name not in PROBLEMS:
+    if name not in ALL_PROBLEMS:
         raise NotApplicable(
-            f"Unknown problem {name!r}. The problems are: {', '.join(PROBLEMS)}."
+            f"Unknown problem {name!r}. The problems are: {', '.join(ALL_PROBLEMS)}."
         )
     given = {key: value for key, value in strengths.items() if value is not None}
-    if unknown := given.keys() - {entry.name for entry in fields(PROBLEMS[name])}:
+    if unknown := given.keys() - {entry.name for entry in fields(ALL_PROBLEMS[name])}:
         raise NotApplicable(f"The problem {name} has no {', '.join(sorted(unknown))}.")
-    return PROBLEMS[name](**given)
+    return ALL_PROBLEMS[name](**given)
 
 
 def default_strength(problem, name):
     """What None stands for; None if the problem is unknown or lacks this strength."""
-    return getattr(PROBLEMS.get(problem), name, None)
+    return getattr(ALL_PROBLEMS.get(problem), name, None)
 
 
 def make_physics(problem, shape, generator, n_images=1, **strengths):
