@@ -6,7 +6,6 @@ from benchmark_utils.scoring import (
     decode,
     final_results,
     light,
-    picture_psnr,
     short_label,
     with_final_results,
 )
@@ -107,7 +106,8 @@ class Plot(BasePlot):
             ours = decode(row["final_results"]["reconstruction"][picture - 1])
             score = "diverged"
             if not row["objective_diverged"]:
-                score = f"{picture_psnr(ours, truth):.2f} dB"
+                pictures = row["final_results"]
+                score = f"{pictures['psnr'][picture - 1]:.2f} dB"
             shown.append((f"{row['solver_name']}: {score}", ours))
         return [
             {"image": with_zoom(centre(image, MAX_SIDE), detail), "label": label}

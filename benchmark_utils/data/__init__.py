@@ -1,13 +1,18 @@
 """Where signals come from, and how they become batches of measurements."""
 
+from benchmark_utils.common.fingerprint import data_listing
+from benchmark_utils.common.paths import data_folder
+from benchmark_utils.data.attenuation import ATTENUATIONS, from_hounsfield, reduced
 from benchmark_utils.data.batches import Batch, measure
 from benchmark_utils.data.checked import as_image
 from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS, Domain
 from benchmark_utils.data.files import read_image
 from benchmark_utils.data.image_dataset import SMALLEST_SIDE, ImageDataset
 from benchmark_utils.data.images import ReadsImages, center_crop, load_images
+from benchmark_utils.data.phantoms import random_phantoms
 
 __all__ = [
+    "ATTENUATIONS",
     "COMPLEX_IMAGES",
     "IMAGES",
     "SMALLEST_SIDE",
@@ -18,7 +23,12 @@ __all__ = [
     "ReadsImages",
     "as_image",
     "center_crop",
+    "data_folder",
+    "data_listing",
+    "from_hounsfield",
     "load_images",
     "measure",
+    "random_phantoms",
     "read_image",
+    "reduced",
 ]

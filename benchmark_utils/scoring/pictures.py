@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from benchmark_utils.scoring import metrics
+
 # Pictures kept for the dashboard, from the first test images.
 N_PICTURES = 2
 
@@ -95,7 +97,7 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
     Returns
     -------
     dict: names (list of str), truth, measurement, reconstruction (lists of PNG),
-    snapshots, {iteration: list of PNG}, and atoms (PNG), a sheet of all of them, where
+    psnr (list of float), snapshots, {iteration: list of PNG}, and atoms (PNG), a sheet of all of them, where
     there are some. Vectors have their atoms alone, or None.
     """
     sheet = {} if atoms is None else {"atoms": png(atom_sheet(atoms))}
@@ -107,7 +109,13 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
         return [png(image) for image in images[:N_PICTURES]]
 
     def shown(signals):
-        return first(b.domain.scored(x) for b, x in zip(batches, signals))
+        return first(b.domain.shown(x) for b, x in zip(batches, signals))
+
+    def psnr(signals):
+        pairs = [
+            (b.domain.scored(x), b.domain.scored(b.x)) for b, x in zip(batches, signals)
+        ]
+        return torch.cat([metrics.psnr(*pair) for pair in pairs])[:N_PICTURES].tolist()
 
     names = [name for batch in batches for name in batch.names]
     return {
@@ -117,6 +125,7 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
             b.domain.measurement_picture(b.y, b.physics) for b in batches
         ),
         "reconstruction": shown(x_hat),
+        "psnr": psnr(x_hat),
         "snapshots": {k: shown(kept) for k, kept in (snapshots or {}).items()},
         **sheet,
     }
