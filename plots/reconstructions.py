@@ -106,8 +106,9 @@ class Plot(BasePlot):
             ours = decode(row["final_results"]["reconstruction"][picture - 1])
             score = "diverged"
             if not row["objective_diverged"]:
-                pictures = row["final_results"]
-                score = f"{pictures['psnr'][picture - 1]:.2f} dB"
+                psnr = row["final_results"].get("psnr")
+                psnr = psnr[picture - 1] if psnr else picture_psnr(ours, truth)
+                score = f"{psnr:.2f} dB"
             shown.append((f"{row['solver_name']}: {score}", ours))
         return [
             {"image": with_zoom(centre(image, MAX_SIDE), detail), "label": label}

@@ -97,8 +97,9 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
     Returns
     -------
     dict: names (list of str), truth, measurement, reconstruction (lists of PNG),
-    psnr (list of float), snapshots, {iteration: list of PNG}, and atoms (PNG), a sheet of all of them, where
-    there are some. Vectors have their atoms alone, or None.
+    psnr (list of float; that of a picture is another where it shows a window of the
+    values), snapshots, {iteration: list of PNG}, and atoms (PNG), a sheet of all of
+    them, where there are some. Vectors have their atoms alone, or None.
     """
     sheet = {} if atoms is None else {"atoms": png(atom_sheet(atoms))}
     if not batches[0].domain.is_image:
