@@ -6,6 +6,7 @@ from benchmark_utils.scoring import (
     decode,
     final_results,
     light,
+    picture_psnr,
     short_label,
     with_final_results,
 )

@@ -10,6 +10,7 @@ image goes from 0 to ``sinogram_range``, which noise levels are relative to.
 
 import hashlib
 import math
+import warnings
 import zipfile
 from weakref import WeakValueDictionary
 
@@ -84,7 +85,9 @@ def _to_torch(matrix):
     # MKL is twice as fast with indices of 32 bits.
     parts = matrix.indptr.astype("i4"), matrix.indices.astype("i4"), matrix.data
     parts = [torch.from_numpy(part) for part in parts]
-    return torch.sparse_csr_tensor(*parts, matrix.shape, check_invariants=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(*parts, matrix.shape, check_invariants=False)
 
 
 def _cached(geometry):
