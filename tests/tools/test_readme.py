@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import BENCHMARK, ROOT
 
-from benchmark_utils.physics.problems import PROBLEMS
+from benchmark_utils.physics.problems import ALL_PROBLEMS
 from benchmark_utils.priors.denoisers import DENOISERS
 from tools.build_readme import PAGES, fill, markdown_table
 
@@ -50,7 +50,7 @@ def test_what_did_not_run_is_blank_and_what_diverged_says_so():
 def test_every_solver_dataset_and_problem_is_listed_and_no_other():
     assert listed("solver") == {s.name for s in BENCHMARK.get_solvers()}
     assert listed("dataset") == {d.name for d in BENCHMARK.get_datasets()}
-    assert listed("`problem`") == set(PROBLEMS)
+    assert listed("`problem`") == set(ALL_PROBLEMS)
     assert all(f"`{name}`" in README or f"={name}`" in README for name in DENOISERS)
 
 
