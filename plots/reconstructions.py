@@ -119,10 +119,13 @@ class Plot(BasePlot):
             label += " ({1}x{0} pixels)".format(*measurement.shape)
         shown = [("Truth", truth), (label, enlarge(measurement, *truth.shape[:2]))]
         for _, row in rows.iterrows():
-            ours = decode(of(row)["reconstruction"][picture - 1])
+            kept = of(row)
+            ours = decode(kept["reconstruction"][picture - 1])
             score = ": diverged" if row["objective_diverged"] else ""
             if not score and not is_phase:
-                score = f": {picture_psnr(ours, truth):.2f} dB"
+                psnr = kept.get("psnr")
+                psnr = psnr[picture - 1] if psnr else picture_psnr(ours, truth)
+                score = f": {psnr:.2f} dB"
             shown.append((f"{row['solver_name']}{score}", ours))
         return [
             {"image": with_zoom(centre(image, MAX_SIDE), detail), "label": label}

@@ -1,5 +1,8 @@
 """Where signals come from, and how they become batches of measurements."""
 
+from benchmark_utils.common.fingerprint import data_listing
+from benchmark_utils.common.paths import data_folder
+from benchmark_utils.data.attenuation import ATTENUATIONS, from_hounsfield, reduced
 from benchmark_utils.data.batches import Batch, measure
 from benchmark_utils.data.checked import as_image
 from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS, Domain
@@ -16,9 +19,11 @@ from benchmark_utils.data.images import (
     image_files,
     load_images,
 )
+from benchmark_utils.data.phantoms import random_phantoms
 from benchmark_utils.data.phase import with_smooth_phase
 
 __all__ = [
+    "ATTENUATIONS",
     "COMPLEX_IMAGES",
     "IMAGES",
     "SMALLEST_SIDE",
@@ -29,12 +34,17 @@ __all__ = [
     "ReadsImages",
     "as_image",
     "center_crop",
+    "data_folder",
+    "data_listing",
     "existing_folder",
+    "from_hounsfield",
     "image_files",
     "load_images",
     "measure",
     "problem_parameters",
+    "random_phantoms",
     "read_folder",
     "read_image",
+    "reduced",
     "with_smooth_phase",
 ]

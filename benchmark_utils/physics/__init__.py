@@ -1,5 +1,6 @@
 """Forward operators, their noise, the data term, and the degradations of priors."""
 
+from benchmark_utils.physics.back_projection import filtered_back_projection
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.degradations import (
     DEGRADATIONS,
@@ -16,10 +17,21 @@ from benchmark_utils.physics.noise import (
     noise_level,
     noise_scale,
 )
-from benchmark_utils.physics.problems import PROBLEMS, default_strength
+from benchmark_utils.physics.problems import (
+    CT_PROBLEMS,
+    PROBLEMS,
+    default_strength,
+)
+from benchmark_utils.physics.tomography import (
+    MAX_ATTENUATION,
+    Tomography,
+    check_tomography,
+)
 
 __all__ = [
+    "CT_PROBLEMS",
     "DEGRADATIONS",
+    "MAX_ATTENUATION",
     "MRI_PROBLEMS",
     "PROBLEMS",
     "REFERENCE_NOISE",
@@ -29,10 +41,13 @@ __all__ = [
     "Identity",
     "Measurement",
     "OneOf",
+    "Tomography",
     "adjoint",
+    "check_tomography",
     "data_term",
     "default_strength",
     "estimated_maps",
+    "filtered_back_projection",
     "noise_level",
     "noise_scale",
 ]

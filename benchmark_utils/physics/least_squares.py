@@ -13,6 +13,7 @@ import copy
 from functools import cached_property
 
 import torch
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from benchmark_utils.physics.iterative import (
     conjugate_gradient,
@@ -20,6 +21,9 @@ from benchmark_utils.physics.iterative import (
     spectral_projection,
 )
 from benchmark_utils.physics.noise import is_signal_dependent, noise_level, variance
+
+# ||W^{1/2} A||^2 by the measurements that W comes from.
+WEIGHTED_NORMS = WeakTensorKeyDictionary()
 
 # Relative to the largest singular value of A: a direction that A dampens below this
 # counts as lost. With noise 0.01, inverting it would give noise 0.2 or more.
@@ -35,8 +39,11 @@ class DataTerm:
     y : tensor (B, ...), on the device of ``physics``.
     """
 
+    # Whether A^T A has a bound that is a filter: see TomographyDataTerm.
+    has_filters = False
+
     def __init__(self, physics, y):
-        self.physics, self.y = physics, y
+        self.physics, self.y, self.measured = physics, y, y
         self.noise_level = noise_level(physics, y)
         # W^{1/2}; None where the noise has one level.
         self.root_weights = None
@@ -75,10 +82,12 @@ class DataTerm:
     def lipschitz(self):
         """||A||^2, the Lipschitz constant of ``grad``.
 
-        It is computed once for an operator, which keeps it.
+        It is computed once for an operator, or for measurements, if they have weights.
         """
         if self.root_weights is not None:
-            return self._norm_by_power_method()
+            if self.measured not in WEIGHTED_NORMS:
+                WEIGHTED_NORMS[self.measured] = self._norm_by_power_method()
+            return WEIGHTED_NORMS[self.measured]
         if not hasattr(self.physics, "squared_norm"):
             self.physics.squared_norm = self._norm_by_power_method()
         return self.physics.squared_norm

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from benchmark_utils.scoring import metrics
+
 # Pictures kept for the dashboard, from the first test images.
 N_PICTURES = 2
 
@@ -122,10 +124,11 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
     Returns
     -------
     dict: names (list of str), truth, measurement, reconstruction (lists of PNG),
-    snapshots, {iteration: list of PNG}, and atoms (PNG), a sheet of all of them, where
-    there are some. Complex images have their magnitudes there, and "phase": truth and
-    reconstruction, the phases, and measurement, k-space. Vectors have their atoms
-    alone, or None.
+    psnr (list of float; that of a picture is another where it shows a window of the
+    values), snapshots, {iteration: list of PNG}, and atoms (PNG), a sheet of all of
+    them, where there are some. Complex images have their magnitudes there, and "phase":
+    truth and reconstruction, the phases, and measurement, k-space. Vectors have their
+    atoms alone, or None.
     """
     sheet = {} if atoms is None else {"atoms": png(atom_sheet(atoms))}
     if not batches[0].domain.is_image:
@@ -136,7 +139,13 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
         return [png(image) for image in images[:N_PICTURES]]
 
     def shown(signals):
-        return first(b.domain.scored(x) for b, x in zip(batches, signals))
+        return first(b.domain.shown(x) for b, x in zip(batches, signals))
+
+    def psnr(signals):
+        pairs = [
+            (b.domain.scored(x), b.domain.scored(b.x)) for b, x in zip(batches, signals)
+        ]
+        return torch.cat([metrics.psnr(*pair) for pair in pairs])[:N_PICTURES].tolist()
 
     phases = {}
     if batches[0].domain.kind == "complex":
@@ -153,6 +162,7 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
             b.domain.measurement_picture(b.y, b.physics) for b in batches
         ),
         "reconstruction": shown(x_hat),
+        "psnr": psnr(x_hat),
         "snapshots": {k: shown(kept) for k, kept in (snapshots or {}).items()},
         **phases,
         **sheet,

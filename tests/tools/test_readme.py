@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from conftest import BENCHMARK, ROOT
 
-from benchmark_utils.physics import MRI_PROBLEMS, PROBLEMS
+from benchmark_utils.physics import CT_PROBLEMS, MRI_PROBLEMS, PROBLEMS
 from benchmark_utils.priors.denoisers import DENOISERS
 from tools.build_readme import PAGES, fill, markdown_table
 
@@ -83,7 +83,7 @@ def test_intervals_ties_daggers_and_seconds_are_shown_where_they_are_known():
 def test_every_solver_dataset_and_problem_is_listed_and_no_other():
     assert listed("solver") == {s.name for s in BENCHMARK.get_solvers()}
     assert listed("dataset") == {d.name for d in BENCHMARK.get_datasets()}
-    assert listed("`problem`") == {*PROBLEMS, *MRI_PROBLEMS}
+    assert listed("`problem`") == {*PROBLEMS, *MRI_PROBLEMS, *CT_PROBLEMS}
     assert all(f"`{name}`" in README or f"={name}`" in README for name in DENOISERS)
 
 
