@@ -11,7 +11,8 @@ train       sequence of Batch signals x with their measurements y     solvers: x
 test        list of Batch     signals x with their measurements y     objective: x and y
                                                                       solvers: y only
 dataset     str               name of the dataset                     all
-problem     str               name of the problem                     all
+problem     str               name of the problem, and its strengths  all
+                              that are not the default
 dictionary  tensor (n, K)     atoms that the signals are made of,     objective; oracle
             or None           where they are known                    (number: all)
 patch_shape (C, h, w) or None where signals are vectors: the patches  all
@@ -25,6 +26,8 @@ solver sees the same measurements. ``domain`` says what the signals are: images
 (B, C, H, W), complex images (B, 2, H, W), which are scored by their magnitude, or
 vectors (B, n). Solvers return ``x_hat``, one tensor per test batch, of the shape of x.
 """
+
+import json
 
 import torch
 from benchopt import BaseObjective
@@ -62,6 +65,7 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         "pip::scikit-learn",
         "pip::scipy",
         "pip::tifffile",
+        "pip::torchmetrics",
     ]
 
     # ``device``: where the solvers run: auto, cpu, cuda, cuda:1. On the command line,
@@ -111,6 +115,7 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         }
         self.test, self.dictionary = test, dictionary
         self.references = scores.References(test)
+        self.per_image = None
 
     def get_objective(self):
         return {**self.seen, "device": device.resolved(self.device)}
@@ -129,6 +134,9 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         atoms=None,
         dictionary=None,
         code=None,
+        run=None,
+        values=None,
+        values_from=None,
     ):
         """Scores of the reconstructions, averaged over the test images.
 
@@ -146,7 +154,8 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
             Seconds spent in learning, apart from the time of the curve.
         n_network_calls : float
             Network evaluations per test image.
-        snapshots, atoms, code : for ``save_final_results``; not scored.
+        snapshots, atoms, code, run, values, values_from
+            For ``save_final_results``; not scored.
         dictionary : tensor (n, K) or None
             What a dictionary solver has learned.
 
@@ -159,20 +168,44 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         found |= {"fit_time": fit_time, "n_network_calls": n_network_calls}
         if dictionary is not None:
             found |= scores.scores_of_dictionary(dictionary, self.dictionary, self.test)
+        if is_last:
+            of_images = scores.scores_of_images(comparisons)
+            names = scores.names_of_images(self.test)
+            self.per_image = scores.per_image_text(names, of_images)
         if is_last and not found["diverged"]:
-            found |= scores.scores_of_result(comparisons)
+            found |= scores.scores_of_result(of_images)
             found |= scores.anomaly_scores(self.anomaly, comparisons)
         return {name: float(value) for name, value in found.items()}
 
     def save_final_results(
-        self, x_hat, snapshots=None, atoms=None, code=None, **result
+        self,
+        x_hat,
+        snapshots=None,
+        atoms=None,
+        code=None,
+        run=None,
+        values=None,
+        values_from=None,
+        **result,
     ):
-        """PNG files (bytes) of the first test images and of the atoms.
+        """PNG files (bytes) of the first test images and of the atoms, and more.
 
-        ``code`` is the digest of the code of the solver; what is kept under this name
-        is that of the objective, the dataset and the solver together.
+        ``per_image`` is a JSON text of the scores of each image (that benchopt's last
+        call of ``evaluate_result`` gave). ``code`` is the digest of the code of the
+        solver; what is kept under this name is that of the objective, the dataset and
+        the solver together. ``run`` is kept as a JSON text: the machine
+        (benchmark_utils/common/machine.py), the checksums of the weights, the values of
+        the hyper-parameters and where they come from.
         """
-        kept = pictures.of_result(self.test, x_hat, snapshots, atoms)
+        kept = pictures.of_result(self.test, x_hat, snapshots, atoms) or {}
+        if self.per_image is not None:
+            kept["per_image"] = self.per_image
         if code is None:
-            return kept
-        return {**(kept or {}), "code": code_of_run(self, self._dataset, code)}
+            return kept or None
+        about = dict(run or {})
+        if values_from is not None:
+            about |= {"values": values, "values_from": values_from}
+        return kept | {
+            "code": code_of_run(self, self._dataset, code),
+            "run": json.dumps(about, default=str),
+        }

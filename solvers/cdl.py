@@ -1,3 +1,5 @@
+from functools import partial
+
 import torch
 
 from benchmark_utils.common import COUNT, LEVEL, one_of
@@ -68,11 +70,14 @@ class Solver(IterativeSolver):
         for atoms, codes in learning:
             self.atoms = atoms[0]
             dictionary = ConvolutionalDictionary(atoms, guess.shape[-2:])
-            yield x_low + dictionary.synthesis(codes)
-        for x in coded_images(
-            f, atoms, lam, codes, self.n_coding, nonnegative=self.nonnegative
-        ):
-            yield x_low + x
+            yield partial(self.image, x_low, dictionary, codes)
+        yield from coded_images(
+            f, atoms, lam, codes, self.n_coding, nonnegative=self.nonnegative, low=x_low
+        )
+
+    @staticmethod
+    def image(x_low, dictionary, codes):
+        return x_low + dictionary.synthesis(codes)
 
     def first_atoms(self, images):
         """A dictionary for each image: (B, K, C, h, w)."""

@@ -62,5 +62,4 @@ class Solver(IterativeSolver):
         x_low = low_frequencies(f.initial_guess(), self.low)
         lam = self.reg * f.noise_level
         f = f.without(x_low)
-        for x in coded_images(f, self.atoms, lam, n_iter=self.n_iter):
-            yield x_low + x
+        yield from coded_images(f, self.atoms, lam, n_iter=self.n_iter, low=x_low)

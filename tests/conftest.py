@@ -13,6 +13,8 @@ from benchopt.utils.run_context import RunContext
 from hypothesis import Phase, settings
 from sklearn.linear_model import Lasso
 
+from benchmark_utils.solving import tuned
+
 torch.set_num_threads(1)
 settings.register_profile(
     "benchmark",
@@ -57,13 +59,23 @@ def no_network():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def own_store(tmp_path_factory):
+    """Trained weights of the user are not read, and none are added to them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCHMARK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def no_data_paths(tmp_path_factory):
-    """The folders of the user's config.yml are not read; all else of it is."""
+    """The user's folders are not read; all else of config.yml is."""
     config = yaml.safe_load((ROOT / "config.yml").read_text()) or {}
     config = {k: v for k, v in config.items() if k not in ("data_paths", "data_home")}
     path = tmp_path_factory.mktemp("config") / "config.yml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("BENCHOPT_DATA_PATHS", raising=False)
+        patch.delenv("BENCHOPT_DATA_HOME", raising=False)
         patch.setattr(Benchmark, "get_config_file", lambda self: path)
         yield
 
@@ -107,7 +119,8 @@ def get_iterates():
         solver.set_objective(train=train, test=[batch], **data)
         solver.pre_run_hook(None)
         with torch.inference_mode(not solver.requires_grad):
-            return list(solver.iterate(batch.y, batch.physics))
+            iterates = solver.iterate(batch.y, batch.physics)
+            return [x() if callable(x) else x for x in iterates]
 
     return get
 
@@ -131,6 +144,21 @@ def run(tmp_path_factory):
         return read_results(written)
 
     return run
+
+
+@pytest.fixture
+def tuned_file(tmp_path, monkeypatch):
+    """tuned_file(entries): they replace the committed ones; at first there are none."""
+    path = tmp_path / "tuned.yml"
+    monkeypatch.setattr(tuned, "TUNED_FILE", path)
+
+    def write(entries):
+        path.write_text(yaml.safe_dump(entries))
+        tuned.read_tuned.cache_clear()
+
+    tuned.read_tuned.cache_clear()
+    yield write
+    tuned.read_tuned.cache_clear()
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 An operation of a tensor there and one of the CPU fails, as does a generator of the
 other device, or ``numpy()``: a walk of the solvers finds what a GPU would refuse. The
-values are those of the CPU, to the last digit. What is not seen: CUDA's own kernels,
+values are those of the CPU, to the last digit. ``pending()`` says whether a GPU might
+still compute: some operation was not waited for. What is not seen: CUDA's own kernels,
 and mismatches inside of C++ or of one of torch's functions that is written in Python.
 """
 
@@ -16,9 +17,39 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 CUDA = torch.device("cuda:0")
 # They take tensors of both devices on a real GPU.
-CROSSING = {"copy_", "expand_as", "__getitem__", "__setitem__", "__set__"}
+CROSSING = {
+    "copy_",
+    "__deepcopy__",
+    "expand_as",
+    "__getitem__",
+    "__setitem__",
+    "__set__",
+}
 # Unwrapped, the tensors would no longer be those of the graph.
 OF_THE_GRAPH = {"backward", "grad", "register_hook", "requires_grad_"}
+# Their values are asked for: Python waits until they are computed.
+WAITING = {"__bool__", "__float__", "__int__", "__index__", "item", "tolist", "cpu"}
+# They compute nothing.
+ATTRIBUTES = {
+    "__get__",
+    "__set__",
+    "__len__",
+    "dim",
+    "size",
+    "is_complex",
+    "is_floating_point",
+}
+
+_computing = [False]
+
+
+def pending():
+    """Whether the GPU computes, or might."""
+    return _computing[0]
+
+
+def synchronise(*args):
+    _computing[0] = False
 
 
 class OnGpu(torch.Tensor):
@@ -79,6 +110,8 @@ class FakeCuda(TorchFunctionMode):
         name = getattr(func, "__name__", str(func))
         tensors = [t for t in tree_leaves((args, kwargs)) if torch.is_tensor(t)]
         on_gpu = any(isinstance(t, OnGpu) for t in tensors)
+        if on_gpu and name not in ATTRIBUTES:
+            _computing[0] = name not in WAITING
         if name in ("numpy", "__array__") and on_gpu:
             raise TypeError("can't convert cuda:0 device type tensor to numpy")
         if name == "to":
@@ -137,6 +170,9 @@ def fake_cuda():
     """Inside, ``device="cuda"`` is taken everywhere."""
     with pytest.MonkeyPatch.context() as patch, FakeCuda():
         patch.setattr(torch, "Generator", FakeGenerator)
-        patch.setattr(torch.cuda, "synchronize", lambda *args: None)
+        patch.setattr(torch.cuda, "synchronize", synchronise)
+        patch.setattr(torch.cuda, "get_device_name", lambda *args: "fake")
+        fork_rng = torch.random.fork_rng
+        patch.setattr(torch.random, "fork_rng", lambda devices=(): fork_rng([]))
         patch.setattr(torch.func, "vjp", vjp)
         yield

@@ -13,7 +13,7 @@ from conftest import BENCHMARK, ROOT
 from benchmark_utils.common import device
 from benchmark_utils.data import images
 from benchmark_utils.physics.problems import PROBLEMS, make_physics
-from benchmark_utils.priors import compact, published, restoration
+from benchmark_utils.priors import compact, published_weights, restoration
 
 GOOD = "Pseudo-inverse"
 NAN = """
@@ -176,7 +176,7 @@ def test_offline_the_message_says_where_to_get_the_images(offline):
     message = str(error.value)
     assert "could not be downloaded (ConnectionError)" in message
     assert images.SOURCES["set3c"].home in message
-    assert "config.yml, as data_paths: {set3c:" in message
+    assert "config_local.yml, as data_paths: {set3c:" in message
 
 
 def test_a_download_that_lacks_a_file_names_it(offline, monkeypatch):
@@ -264,22 +264,22 @@ def test_weights_that_cannot_be_downloaded_are_asked_for(
     def no_network(*args, **kwargs):
         raise ConnectionError("no route to host")
 
-    monkeypatch.setattr(published, "data_folder", lambda key: tmp_path)
-    monkeypatch.setattr(published, "hf_hub_download", no_network)
+    monkeypatch.setattr(published_weights, "data_folder", lambda key: tmp_path)
+    monkeypatch.setattr(published_weights, "hf_hub_download", no_network)
     rows = run(["PnP-HQS[denoiser=drunet]", GOOD])
     assert solvers_of(rows) == [GOOD]
     output = said(capfd)
     assert "could not be downloaded (ConnectionError)" in output
-    assert published.FILES["drunet"].file in output
+    assert published_weights.FILES["drunet"].file in output
     assert "Traceback" not in output
 
 
 def test_downloaded_weights_with_a_wrong_checksum_are_refused(
     run, capfd, tmp_path, monkeypatch
 ):
-    path = tmp_path / published.FILES["drunet"].file
+    path = tmp_path / published_weights.FILES["drunet"].file
     path.write_bytes(b"damaged")
-    monkeypatch.setattr(published, "data_folder", lambda key: tmp_path)
+    monkeypatch.setattr(published_weights, "data_folder", lambda key: tmp_path)
     rows = run(["PnP-HQS[denoiser=drunet]", GOOD])
     assert solvers_of(rows) == [GOOD]
     assert "its checksum is wrong" in said(capfd)

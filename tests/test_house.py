@@ -15,6 +15,7 @@ ROOMS = (
     "dictionaries",
     "solving",
     "scoring",
+    "tuning",
 )
 SHARED = sorted((ROOT / "benchmark_utils").rglob("*.py"))
 

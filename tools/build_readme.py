@@ -4,13 +4,20 @@
 
 It fills those of the card of the networks too. A table stands between
 <!-- table NAME SCORE --> and <!-- end -->: solvers in rows and problems in columns, or
-<!-- table NAME SCORE COLUMNS ROWS --> for other parameters of the datasets. The figures
-are in docs/.
+<!-- table NAME SCORE COLUMNS ROWS --> for other parameters of the datasets. Between
+<!-- versions --> and <!-- end --> it says which results were made by other code than
+those of REFERENCE, as their digests tell. The figures are in docs/.
+
+Where the results have the scores of each image, a mean is followed by half of the 95%
+interval of the paired difference to the best one; in bold are the best and all that
+cannot be told from it. A dagger marks values that were not tuned for the problem; the
+seconds are shown of results that have a column ``seconds``.
 """
 
 import math
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -24,9 +31,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.scoring import (  # noqa: E402
+    OF_IMAGES,
+    compared_to_best,
     decode,
+    draws,
+    is_untuned,
     mean_or_nan,
     picture_psnr,
+    unpacked,
 )
 from benchmark_utils.solving import parse_key  # noqa: E402
 
@@ -35,6 +47,8 @@ PAGES = [
     ROOT / "benchmark_utils" / "priors" / "weights" / "README.md",
 ]
 MAX_SOLVERS = 7
+# Tests run its configuration again: these results are those of the present code.
+REFERENCE = "natural"
 # figure: the results that it shows
 FIGURES = {"reconstructions": "natural", "fire": "fire_set3c"}
 
@@ -55,17 +69,50 @@ def markdown_table(results, score, columns="problem", rows="solver_name"):
     table = table.reindex(columns=results[columns].unique())
     table = table.loc[:, (table > -math.inf).any()]
     if rows == "solver_name":
-        table.index = without_common_options(table.index)
         means = table.mean(axis="columns")
         table = table.loc[means.sort_values(ascending=False).index]
-    best = table.max()
+    cells = {
+        (row[rows], row[columns]): shown(row[score], **marks)
+        for row, marks in zip(
+            results.to_dict("records"), marks_of(results, score, columns, rows)
+        )
+    }
     corner = "|" if rows == "solver_name" else f"| {rows}"
     names = [label(name, columns) for name in table.columns]
     lines = [f"{corner} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
-    for name, row in table.iterrows():
-        cells = [shown(value, value == best[column]) for column, value in row.items()]
-        lines.append(f"| {label(name)} | {' | '.join(cells)} |")
+    shown_names = map(label, table.index)
+    if rows == "solver_name":
+        shown_names = without_common_options(table.index)
+    for name, row in zip(shown_names, table.index):
+        of_row = [cells.get((row, column), "") for column in table.columns]
+        lines.append(f"| {name} | {' | '.join(of_row)} |")
     return "\n".join(lines)
+
+
+def marks_of(results, score, columns, rows):
+    """What ``shown`` is told of each row of the results: a list of dict."""
+    standings = {}
+    if rows == "solver_name" and score in OF_IMAGES and "per_image" in results:
+        standings = {
+            dataset: compared_to_best(of_images)
+            for dataset, of_images in draws(
+                unpacked(results["per_image"].dropna()), score
+            ).items()
+        }
+    best = results.groupby(columns)[score].max()
+    marks = []
+    for row in results.to_dict("records"):
+        found = {"is_best": row[score] == best[row[columns]]}
+        standing = standings.get(row.get("dataset_name"))
+        if standing is not None and row["solver_name"] in standing.index:
+            low, high, together = standing.loc[
+                row["solver_name"], ["low", "high", "cannot_be_told_apart"]
+            ]
+            found = {"is_best": together, "half_width": (high - low) / 2}
+        found["is_untuned"] = is_untuned(row.get("values_from", ""))
+        found["seconds"] = row.get("seconds", math.nan)
+        marks.append(found)
+    return marks
 
 
 def without_common_options(names):
@@ -82,13 +129,16 @@ def without_common_options(names):
     return shown
 
 
-def shown(value, is_best):
-    """A cell, empty where a solver did not run."""
-    if math.isnan(value):
-        return ""
+def shown(value, is_best, half_width=math.inf, is_untuned=False, seconds=math.nan):
+    """A cell: 27.05 \u00b10.12 (3.1 s), or a word for what is no number."""
     if math.isinf(value):
-        return "diverged"
-    return f"**{value:.2f}**" if is_best else f"{value:.2f}"
+        return "diverged" if value < 0 else "exact"
+    text = f"**{value:.2f}**" if is_best else f"{value:.2f}"
+    if 0 < half_width < math.inf:
+        text += f" \u00b1{half_width:.2f}"
+    if is_untuned:
+        text += " \u2020"
+    return text if math.isnan(seconds) else f"{text} ({seconds:.2g} s)"
 
 
 def label(value, parameter="problem"):
@@ -106,8 +156,29 @@ def fill(text):
         table = markdown_table(read(name), *options)
         return f"<!-- table {match['options']} -->\n{table}\n<!-- end -->"
 
+    sentence = f"<!-- versions -->\n{versions_sentence()}\n<!-- end -->"
+    text = re.sub(
+        r"<!-- versions -->\n.*?<!-- end -->", sentence, text, flags=re.DOTALL
+    )
     block = r"<!-- table (?P<options>[^>]+) -->\n.*?<!-- end -->"
     return re.sub(block, rebuilt, text, flags=re.DOTALL)
+
+
+def versions_sentence():
+    """Which results were made by other code than those of REFERENCE."""
+    versions = {
+        path.stem: set(pd.read_parquet(path, columns=["version"])["version"])
+        for path in sorted((ROOT / "results").glob("*.parquet"))
+    }
+    ours = versions.pop(REFERENCE)
+    others = [f"`{name}`" for name, found in versions.items() if found != ours]
+    if len(ours) == 1 and not others:
+        return "All the tables were made by one version of the code."
+    sentence = (
+        f"The results of `{REFERENCE}` are those of the present code, which the tests "
+        f"hold. Older code made those of {', '.join(others)}."
+    )
+    return textwrap.fill(sentence, 88, break_long_words=False, break_on_hyphens=False)
 
 
 def draw(results, path):

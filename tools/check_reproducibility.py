@@ -1,13 +1,15 @@
-"""Rerun config/quick.yml and compare every PSNR with the committed reference.
+"""Rerun config/quick.yml and compare every score with the committed reference.
 
-    python tools/check_reproducibility.py            # fails where a PSNR has moved
+    python tools/check_reproducibility.py            # fails where a score has moved
     python tools/check_reproducibility.py --update   # accept the new numbers
 
-The reference is config/quick_reference.csv. A difference of more than 0.05 dB, a row
-that is missing or a row that is new makes it fail, and each is named.
+The reference is config/quick_reference.csv: PSNR, PSNR inside of ker A, and SSIM. A
+difference of more than 0.05 dB (0.002 of SSIM), a row that is missing or a row that is
+new makes it fail, and each is named.
 """
 
 import argparse
+import math
 import subprocess
 import sys
 import tempfile
@@ -23,11 +25,11 @@ from benchmark_utils.scoring import KEYS, final_scores  # noqa: E402
 
 CONFIG = ROOT / "config" / "quick.yml"
 REFERENCE = ROOT / "config" / "quick_reference.csv"
-TOLERANCE = 0.05
+TOLERANCES = {"psnr": 0.05, "psnr_kernel": 0.05, "ssim": 0.002}
 
 
 def run(config, results, *options):
-    """Run a configuration with benchopt and return {(dataset, solver): PSNR}.
+    """Run a configuration with benchopt: the scores, a row per dataset and solver.
 
     Everything is computed anew: numbers from the cache would agree with themselves.
     """
@@ -35,23 +37,34 @@ def run(config, results, *options):
     command += ["--no-cache", "--config", str(config), "--output", str(results)]
     command += options
     subprocess.run(command, check=True)
-    return final_scores(read_results(results)).set_index(KEYS)["psnr"]
+    scores = final_scores(read_results(results)).set_index(KEYS)
+    return scores.reindex(columns=[*TOLERANCES])
 
 
-def differences(psnr, reference, tolerance=TOLERANCE):
-    """One sentence for each row that is not as in the reference."""
+def differences(scores, reference):
+    """One sentence for each score that is not as in the reference."""
     messages = []
-    for row in reference.index.union(psnr.index):
+    for row in reference.index.union(scores.index):
         name = " ".join(row)
-        if row not in psnr.index:
+        if row not in scores.index:
             messages.append(f"{name}: not in this run.")
         elif row not in reference.index:
             messages.append(f"{name}: not in the reference.")
-        elif not abs(psnr[row] - reference[row]) <= tolerance:
-            messages.append(
-                f"{name}: {psnr[row]:.2f} dB; the reference: {reference[row]:.2f} dB."
-            )
+        else:
+            messages += [
+                f"{name}: {score} {scores.loc[row, score]:.3f}; the reference: "
+                f"{reference.loc[row, score]:.3f}."
+                for score in reference
+                if not agree(scores.loc[row, score], reference.loc[row, score], score)
+            ]
     return messages
+
+
+def agree(value, expected, score):
+    """Whether two scores are the same; both are missing where nothing is lost."""
+    if score != "psnr" and math.isnan(value) and math.isnan(expected):
+        return True
+    return abs(value - expected) <= TOLERANCES[score]
 
 
 def main():
@@ -59,14 +72,14 @@ def main():
     parser.add_argument("--update", action="store_true", help="rewrite the reference")
     arguments, options = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
-        psnr = run(CONFIG, Path(folder) / "quick.parquet", *options)
+        scores = run(CONFIG, Path(folder) / "quick.parquet", *options)
     if arguments.update:
-        psnr.round(3).to_csv(REFERENCE)
+        scores.round(4).to_csv(REFERENCE)
         return
-    reference = pd.read_csv(REFERENCE).set_index(KEYS)["psnr"]
-    if messages := differences(psnr, reference):
+    reference = pd.read_csv(REFERENCE).set_index(KEYS)
+    if messages := differences(scores, reference):
         raise SystemExit("\n".join(["Not reproduced:", *messages]))
-    print(f"Reproduced: {len(psnr)} PSNRs within {TOLERANCE} dB of the reference.")
+    print(f"Reproduced: the scores of {len(scores)} runs are those of the reference.")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
     python tools/publish_results.py outputs/fire_*.parquet fire_bsd20 --dataset bsd \
         --scores-only
 
-writes results/natural.parquet: one row per dataset and solver, with the version of
-the repository, and the centre of the first test image as PNG files.
+writes results/natural.parquet: one row per dataset and solver, with the scores of each
+image, the version of the repository, and the centre of the first test image as PNG
+files.
 
 benchopt never writes over a file: a second run makes quick_1.parquet, and quick.parquet
 keeps its numbers. For that reason, results of other code than that of now are refused.
@@ -15,10 +16,16 @@ of the row. A row stays good as long as nothing that it depends on has changed, 
 its cached results need no second computation; the version that is written is the digest
 of the whole repository, which all the rows that pass agree with, and which is the same
 in all clones of a commit.
+
+Times are published where they can stand beside each other: one kind of hardware, one
+number of threads, and a machine that had nothing else to do. Others are left out, and
+the scores stay.
 """
 
 import argparse
 import io
+import json
+import math
 import sys
 from functools import cache
 from pathlib import Path
@@ -37,10 +44,23 @@ from benchmark_utils.common.fingerprint import (  # noqa: E402
     code_of_run,
     digest_of_repository,
 )
-from benchmark_utils.scoring import KEYS, final_scores, last_rows, with_final_results  # noqa: E402
+from benchmark_utils.scoring import (  # noqa: E402
+    KEYS,
+    final_scores,
+    last_rows,
+    packed,
+    per_image_scores,
+    values_from,
+    with_final_results,
+)
 
 PICTURES = ["truth", "measurement", "reconstruction"]
 DETAIL = 128
+
+# What is left out where times cannot be compared.
+TIMES = ["time", "fit_time"]
+# Running processes per core, the run itself among them, above which a machine is busy.
+MAX_LOAD = 1.25
 
 
 def detail(png, full_size):
@@ -66,12 +86,53 @@ def slim(df, with_pictures=True):
         now if recorded_code(row) == code_now(row) else recorded_code(row)
         for row in rows.to_dict("records")
     ]
+    of_images = per_image_scores(df)
+    if not of_images.empty:
+        table["per_image"] = packed(of_images)
+    if origins := values_from(df):
+        table["values_from"] = pd.Series(origins)
+    comparable, _ = comparable_times(rows["final_results"])
+    table.loc[[not fine for fine in comparable], TIMES] = math.nan
+    table["seconds"] = table["time"]
     for key, row in rows.iterrows() if with_pictures else ():
         pictures = row["final_results"]
         full_size = Image.open(io.BytesIO(pictures["truth"][0])).size
         for kind in PICTURES:
             table.loc[key, kind] = detail(pictures[kind][0], full_size)
     return table.reset_index()
+
+
+def comparable_times(final_results):
+    """Whether the time of each row can stand beside the others'.
+
+    Returns
+    -------
+    list of bool; list of str, why some cannot, in sentences.
+    """
+    records = [
+        json.loads(kept["run"]) if isinstance(kept, dict) and "run" in kept else {}
+        for kept in final_results
+    ]
+    of_machine = [
+        tuple(record.get(key) for key in ("device", "gpu", "cpu", "threads"))
+        for record in records
+    ]
+    idle = [
+        (record.get("load") or 0.0) <= MAX_LOAD * (record.get("cores") or 1)
+        for record in records
+    ]
+    reasons = []
+    if unknown := records.count({}):
+        reasons.append(f"{unknown} rows do not say what machine they were made on.")
+    if busy := idle.count(False):
+        reasons.append(f"{busy} rows began on a busy machine.")
+    fine = [bool(record) and calm for record, calm in zip(records, idle)]
+    kinds = {kind for kind, ok in zip(of_machine, fine) if ok}
+    if len(kinds) > 1:
+        names = "; ".join(sorted(", ".join(map(str, kind)) for kind in kinds))
+        reasons.append(f"Hardware or numbers of threads differ: {names}.")
+        fine = [False] * len(fine)
+    return fine, reasons
 
 
 def check_one_objective(df):
@@ -171,6 +232,8 @@ def main(argv=None):
     if not arguments.scores_only and len(with_final_results(ends, "truth")) < len(ends):
         parser.error("These results have no pictures of images: add --scores-only.")
     slim(df, not arguments.scores_only).to_parquet(target)
+    for reason in comparable_times(ends["final_results"])[1]:
+        print(f"Without times: {reason}")
     print(f"Written: {target}")
 
 

@@ -1,17 +1,35 @@
 """Files are what they were: sha256 lists in the format of the sha256sum command."""
 
 import hashlib
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
 from benchmark_utils.common.errors import Unavailable
 from benchmark_utils.common.shared_files import locked, write_whole
 
+# What ``files_read`` fills; None outside of it.
+_files_read = ContextVar("files_read", default=None)
+
+
+@contextmanager
+def files_read():
+    """{file name: sha256} of the files whose checksum is computed inside."""
+    token = _files_read.set({})
+    try:
+        yield _files_read.get()
+    finally:
+        _files_read.reset(token)
+
 
 def sha256(path):
     """Hexadecimal sha256 of a file."""
     with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if (found := _files_read.get()) is not None:
+        found[Path(path).name] = digest
+    return digest
 
 
 @cache

@@ -31,7 +31,7 @@ def given_folder(key):
     for where, paths in _sources():
         if not isinstance(paths, dict):
             raise Unavailable(
-                f"{where} is {paths!r}: it must give folders by their name, as "
+                f"{where} is {'empty' if paths is None else repr(paths)}: it must give folders by their name, as "
                 f"data_paths: {{{key}: /its/folder}}, or be {{}}."
             )
         path = paths.get(key)
@@ -80,3 +80,11 @@ def data_folder(key):
     if path is None:
         return home / key
     return (home / Path(os.path.expandvars(path)).expanduser()).resolve()
+
+
+def cache_folder(name):
+    """Where this benchmark keeps what is slow to make: __cache__/``name``.
+
+    The variable BENCHMARK_CACHE, where it is set, moves __cache__.
+    """
+    return Path(os.environ.get("BENCHMARK_CACHE") or ROOT / "__cache__") / name

@@ -6,7 +6,12 @@ from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS, Domain
 from benchmark_utils.data.files import read_image
 from benchmark_utils.data.folders import existing_folder, read_folder
 from benchmark_utils.data.image_dataset import SMALLEST_SIDE, ImageDataset
-from benchmark_utils.data.images import ReadsImages, center_crop, load_images
+from benchmark_utils.data.images import (
+    ReadsImages,
+    center_crop,
+    image_files,
+    load_images,
+)
 
 __all__ = [
     "COMPLEX_IMAGES",
@@ -20,6 +25,7 @@ __all__ = [
     "as_image",
     "center_crop",
     "existing_folder",
+    "image_files",
     "load_images",
     "measure",
     "read_folder",

@@ -1,6 +1,7 @@
 """The base class of image datasets: from images and a problem to batches."""
 
 from abc import abstractmethod
+from numbers import Real
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ class ImageDataset(ReadsImages, ShortName, BaseDataset):
     def load(self, split): ...
 
     def get_data(self):
-        data = {"dataset": self.name, "problem": short_value(self.problem)}
+        data = {"dataset": self.name, "problem": self.problem_name()}
         seed = self.get_seed(use_dataset=True, use_repetition=True)
         try:
             self.check()
@@ -75,6 +76,18 @@ class ImageDataset(ReadsImages, ShortName, BaseDataset):
         check_parameters(self)
         IMG_SIZE.check("img_size", self.img_size)
         self.make_problem()
+
+    def problem_name(self):
+        """The problem, with its strengths that are not the default: sr4[factor=2]."""
+        strengths = [
+            f"{name}={value:g}"
+            if isinstance(value, Real)
+            else f"{name}={short_value(value)}"
+            for name in sorted(STRENGTHS)
+            if not self.is_default(name, value := getattr(self, name))
+        ]
+        problem = short_value(self.problem)
+        return problem + (f"[{','.join(strengths)}]" if strengths else "")
 
     def make_problem(self):
         """The problem, with the strengths that were asked for."""

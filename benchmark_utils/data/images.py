@@ -1,7 +1,7 @@
 """Image sets: find them, fetch them, check them, crop them.
 
-A set is read from the folder that ``data_paths`` gives (common/paths.py) for its source,
-where nothing is ever written, else from ``data/<source>``, where it is downloaded on
+A set is read from the folder that ``data_paths`` (common/paths.py) gives for its
+source, where nothing is ever written, else from ``data/<source>``, where it is downloaded on
 first use. Every file is compared with the checksum recorded in
 ``image_checksums.txt``: the same images for everybody, whatever copy they come from.
 """
@@ -113,6 +113,12 @@ def _image_sets():
         "imagenet100": under("imagenet100/"),
         "set3c": under("set3c/"),
     }
+
+
+def image_files(image_set):
+    """{file: sha256} of a set that is not in a package, in the order of their names."""
+    known = read_checksums(CHECKSUMS)
+    return {name: known[name] for name in _image_sets()[image_set]}
 
 
 def sources_named(strings):

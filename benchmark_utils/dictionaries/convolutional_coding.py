@@ -5,6 +5,7 @@
 Images are (B, C, H, W), atoms (K, C, h, w), codes (B, K, H - h + 1, W - w + 1).
 """
 
+from functools import partial
 from itertools import islice
 
 import torch
@@ -85,13 +86,23 @@ def convolutional_code(
 
 
 @torch.no_grad()
-def coded_images(f, atoms, lam, codes=None, n_iter=200, every=10, nonnegative=False):
-    """The images (B, C, H, W) of the codes, one iteration of FISTA in ``every``."""
+def coded_images(
+    f, atoms, lam, codes=None, n_iter=200, every=10, nonnegative=False, low=0.0
+):
+    """Functions that make the images (B, C, H, W) of the codes, added to ``low``.
+
+    One iteration of FISTA in ``every`` has one, and the last; it is to be called before
+    the next one is asked for.
+    """
     lasso = checked_lasso(f, atoms, lam, codes, nonnegative)
     iterates = islice(fista(lasso, lam, codes, nonnegative), n_iter)
+
+    def image(z):
+        return low + lasso.dictionary.synthesis(z)
+
     for k, z in enumerate(iterates, 1):
         if k % every == 0 or k == n_iter:
-            yield lasso.dictionary.synthesis(z)
+            yield partial(image, z)
 
 
 def checked_lasso(f, atoms, lam, codes, nonnegative):

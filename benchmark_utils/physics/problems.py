@@ -23,6 +23,7 @@ from benchmark_utils.common.parameters import (
     SHARE,
     Constraint,
     one_of,
+    whole,
 )
 from benchmark_utils.common.precision import float32_by_default
 from benchmark_utils.physics.noise import NOISES
@@ -184,14 +185,24 @@ class SuperResolution(Problem):
 
 @dataclass(frozen=True)
 class Inpainting(Problem):
-    """Each pixel is missing with probability ``missing``; one mask per image."""
+    """Each pixel is missing with probability ``missing``; one mask per image.
+
+    masks : how many masks there are in all, the same for training and for test images,
+        which take them in turn; 0 for a mask of its own for each image.
+    """
 
     missing: float = strength(0.5, SHARE)
+    masks: int = strength(0, whole(0))
 
     def operator(self, shape, generator, n_images):
+        size = shape[-2:]
+        if self.masks:
+            generator = torch.Generator().manual_seed(0)
         draws = torch.rand(
-            (n_images, 1, *shape[-2:]), generator=generator, dtype=torch.float32
+            (self.masks or n_images, 1, *size), generator=generator, dtype=torch.float32
         )
+        if self.masks:
+            draws = draws[torch.arange(n_images) % self.masks]
         mask = (draws >= self.missing).to(draws)
         return dinv.physics.Inpainting(img_size=shape, mask=mask)
 

@@ -1,22 +1,33 @@
 """Explicit priors (TV, wavelets) and those that are networks."""
 
 from benchmark_utils.priors.compact import (
+    load_by_channels,
     load_compact,
     on_image_grid,
     save_compact_weights,
 )
+from benchmark_utils.priors.experts import FieldsOfExperts
 from benchmark_utils.priors.fire import Residuals, schedule
 from benchmark_utils.priors.networks import CompactUNet, ResidualBlock
+from benchmark_utils.priors.reconstruction import (
+    ArtifactRemoval,
+    UnrolledHQS,
+    untrained_denoiser,
+)
 from benchmark_utils.priors.restoration import load_restoration
 from benchmark_utils.priors.tv import gradient, gradient_adjoint, project_on_ball
 from benchmark_utils.priors.wavelets import pad_to_multiple, soft_threshold
 
 __all__ = [
+    "ArtifactRemoval",
     "CompactUNet",
+    "FieldsOfExperts",
     "ResidualBlock",
     "Residuals",
+    "UnrolledHQS",
     "gradient",
     "gradient_adjoint",
+    "load_by_channels",
     "load_compact",
     "load_restoration",
     "on_image_grid",
@@ -25,4 +36,5 @@ __all__ = [
     "save_compact_weights",
     "schedule",
     "soft_threshold",
+    "untrained_denoiser",
 ]

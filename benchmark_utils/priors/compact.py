@@ -20,6 +20,10 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 WEIGHTS_CHECKSUMS = WEIGHTS / "SHA256SUMS"
 
+# Tasks whose grey images have a network of their own; others go through as three equal
+# channels.
+GREY = {}
+
 
 def load_compact(name, device):
     """A network of this repository: ``compact_{name}`` in the weights folder.
@@ -34,6 +38,25 @@ def load_compact(name, device):
     path = find_compact(name)
     network = CompactUNet.from_weights(load_file(path)).eval().requires_grad_(False)
     return network.to(device, memory_format=torch.channels_last)
+
+
+def load_by_channels(task, device):
+    """The networks of a task as one: (x, sigma) -> images; grey ones may have theirs.
+
+    Raises ``Unavailable`` as ``load_compact``.
+    """
+    colour, *grey = (load_compact(name, device) for name in compact_names(task))
+
+    def restore(x, sigma):
+        network = grey[0] if grey and x.shape[1] == 1 else colour
+        return network(x, sigma)
+
+    return restore
+
+
+def compact_names(*tasks):
+    """The networks that tasks load: for colour images, then for grey ones if any."""
+    return [n for task in tasks for n in (task, GREY.get(task)) if n is not None]
 
 
 def find_compact(name):

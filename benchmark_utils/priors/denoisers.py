@@ -6,8 +6,12 @@ import numpy as np
 import torch
 
 from benchmark_utils.common.errors import NotApplicable, Unavailable
-from benchmark_utils.priors.compact import find_compact, load_compact
-from benchmark_utils.priors.published import find_published, load_published
+from benchmark_utils.priors.compact import (
+    compact_names,
+    find_compact,
+    load_by_channels,
+)
+from benchmark_utils.priors.published_weights import find_published, load_published
 from benchmark_utils.priors.tv import tv_prox
 
 # TV weight that denoises natural photographs best, over the noise level.
@@ -15,7 +19,7 @@ TV_WEIGHT_OVER_SIGMA = 0.7
 
 
 def _compact(device):
-    return load_compact("denoiser", device)
+    return load_by_channels("denoiser", device)
 
 
 class Equivariant:
@@ -42,7 +46,7 @@ class Equivariant:
 
 
 def _equivariant(device):
-    return Equivariant(load_compact("denoiser", device))
+    return Equivariant(load_by_channels("denoiser", device))
 
 
 def _drunet(device):
@@ -146,7 +150,7 @@ class CountedDenoiser:
 
 def compact_of_denoiser(name):
     """The networks of this repository that a denoiser loads: a list of names."""
-    return ["denoiser"] if name in ("compact", "equivariant") else []
+    return compact_names("denoiser") if name in ("compact", "equivariant") else []
 
 
 def load_denoiser(name, device="cpu", shapes=()):

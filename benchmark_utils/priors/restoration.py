@@ -4,14 +4,19 @@ from dataclasses import replace
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.physics.degradations import DEGRADATIONS
-from benchmark_utils.priors.compact import find_compact, load_compact, on_image_grid
+from benchmark_utils.priors.compact import (
+    compact_names,
+    find_compact,
+    load_by_channels,
+    on_image_grid,
+)
 from benchmark_utils.priors.denoisers import check_images
 from benchmark_utils.priors.published import (
     ENLARGING,
     PUBLISHED_RESTORERS,
-    find_published,
     published_file,
 )
+from benchmark_utils.priors.published_weights import find_published
 
 
 class RestorationModel:
@@ -62,7 +67,7 @@ class RestorationModel:
 
 def _compact_restorer(task):
     def load(device):
-        network = load_compact(task, device)
+        network = load_by_channels(task, device)
         return lambda degraded, size: network(*on_image_grid(degraded, size))
 
     return load
@@ -148,7 +153,8 @@ def check_restoration(
     if networks == "published":
         find_published(published_file(task))
     else:
-        find_compact(task)
+        for name in compact_names(task):
+            find_compact(name)
     return degradation
 
 

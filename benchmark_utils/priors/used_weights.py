@@ -5,9 +5,12 @@ The key of a result holds them (benchmark_utils/common/fingerprint.py).
 
 from benchmark_utils.common.checksums import read_checksums
 from benchmark_utils.common.fingerprint import content_digest, data_listing
+from benchmark_utils.common.paths import data_folder
 from benchmark_utils.priors import compact
+from benchmark_utils.priors.compact import compact_names
 from benchmark_utils.priors.denoisers import compact_of_denoiser
-from benchmark_utils.priors.published import KEY
+from benchmark_utils.priors.published import PUBLISHED_RESTORERS, published_file
+from benchmark_utils.priors.published_weights import FILES, KEY
 
 
 def networks_named(parameters):
@@ -22,18 +25,47 @@ def networks_named(parameters):
     """
     if parameters.keys().isdisjoint(("denoiser", "prior", "priors")):
         return None
-    options = [str(parameters.get(key, "")) for key in ("prior", "priors")]
-    tasks = [task for option in options for task in option.split("+") if task]
+    tasks = _tasks(parameters)
     names = compact_of_denoiser(parameters.get("denoiser"))
     published = parameters.get("denoiser") == "drunet"
     if parameters.get("networks", "compact") == "compact":
-        return names + tasks, published
+        return names + compact_names(*tasks), published
     return names, published or bool(tasks)
+
+
+def _tasks(parameters):
+    options = [str(parameters.get(key, "")) for key in ("prior", "priors")]
+    return [task for option in options for task in option.split("+") if task]
+
+
+def checksums_used(compact_names, parameters=None):
+    """{file: first 12 digits of its sha256} of the weights that a solver loads.
+
+    Parameters
+    ----------
+    compact_names : list of str
+        The networks of this repository.
+    parameters : dict
+        Those of the solver, where it loads published networks.
+    """
+    paths = _compact_paths(compact_names)
+    if parameters:
+        names = ["drunet"] if parameters.get("denoiser") == "drunet" else []
+        if parameters.get("networks", "compact") != "compact":
+            known = (task for task in _tasks(parameters) if task in PUBLISHED_RESTORERS)
+            names += map(published_file, known)
+        paths += [data_folder(KEY) / FILES[name].file for name in names]
+    digests = {path.name: content_digest(path) for path in paths}
+    return {name: digest[:12] for name, digest in digests.items() if digest}
+
+
+def _compact_paths(names):
+    return [compact.WEIGHTS / f"compact_{name}.safetensors" for name in names]
 
 
 def compact_state(names):
     """What tells the weights of compact networks: their content and their checksums."""
-    paths = [compact.WEIGHTS / f"compact_{name}.safetensors" for name in names]
+    paths = _compact_paths(names)
     recorded = {}
     if compact.WEIGHTS_CHECKSUMS.exists():
         recorded = read_checksums(compact.WEIGHTS_CHECKSUMS)

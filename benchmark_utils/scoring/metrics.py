@@ -3,10 +3,17 @@
 from functools import cache
 from pathlib import Path
 
-import deepinv as dinv
 import torch
+from safetensors.torch import load_file
+from skimage.metrics import structural_similarity
+from torchmetrics.functional.image.lpips import _LPIPS
 
-LPIPS_BACKBONE = "alexnet-owt-7be5be79.pth"
+from benchmark_utils.common.checksums import check, read_checksums
+
+# The side of the Gaussian window of SSIM, of standard deviation 1.5.
+SSIM_WINDOW = 11
+
+ALEXNET = Path(__file__).parent / "weights" / "alexnet_features.safetensors"
 LPIPS_SMALLEST_SIDE = 31
 
 
@@ -16,8 +23,30 @@ def psnr(x_hat, x):
 
 
 def ssim(x_hat, x):
-    """Structural similarity (Wang et al., 2004), 1 at best: (B,)."""
-    return dinv.metric.SSIM()(x_hat, x)
+    """Structural similarity (Wang et al., 2004), from -1 to 1, 1 at best: (B,).
+
+    By scikit-image, with the window of the paper: the mean over the pixels whose window
+    is inside of the image, and over the channels. In float64, for its variances are
+    differences of large numbers: those of a bright and smooth image would be 1e-4 off.
+    """
+    pairs = zip(*(v.double().cpu().numpy() for v in (x_hat, x)))
+    values = [
+        structural_similarity(
+            *pair,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            data_range=1.0,
+            channel_axis=0,
+        )
+        for pair in pairs
+    ]
+    return x.new_tensor(values).clamp(-1, 1)
+
+
+def ssim_applies(x):
+    """Whether the window of SSIM fits in x (B, C, H, W)."""
+    return min(x.shape[-2:]) >= SSIM_WINDOW
 
 
 def data_fit_error(f, x_hat):
@@ -45,11 +74,6 @@ def range_and_kernel_psnr(f, x_hat, x):
     return tuple(-10 * (energy / x[0].numel()).log10() for energy in energies)
 
 
-def lpips_available():
-    """Whether the weights of LPIPS are on this machine (they are never downloaded)."""
-    return (Path(torch.hub.get_dir()) / "checkpoints" / LPIPS_BACKBONE).exists()
-
-
 def lpips_applies(x):
     """Whether x (B, C, H, W) has colours, and sides that AlexNet can take."""
     channels, *sides = x.shape[1:]
@@ -58,13 +82,27 @@ def lpips_applies(x):
 
 @cache
 def _lpips(device):
-    return dinv.metric.LPIPS(device=device)
+    """torchmetrics's LPIPS, with the features of AlexNet that are shipped here.
+
+    Raises ``Unavailable`` where their file is not the recorded one.
+    """
+    check(ALEXNET, read_checksums(ALEXNET.with_name("SHA256SUMS"))[ALEXNET.name])
+    # It draws weights, to be replaced.
+    with torch.random.fork_rng(devices=[]):
+        network = _LPIPS(pnet_rand=True)
+    features = {
+        key.removeprefix("features."): value
+        for key, value in load_file(ALEXNET).items()
+    }
+    for part in network.net.children():
+        keys = part.state_dict()
+        part.load_state_dict({key: features[key] for key in keys})
+    return network.to(device, torch.float32)
 
 
 def lpips(x_hat, x):
     """Learned perceptual distance (Zhang et al., 2018), 0 at best, colour: (B,)."""
-    # torchmetrics squeezes the result for a single image.
-    return _lpips(x.device)(x_hat.clamp(0, 1), x).reshape(len(x))
+    return _lpips(x.device)(x_hat.clamp(0, 1), x, normalize=True).flatten()
 
 
 def anomaly(prior, x):

@@ -1,7 +1,10 @@
 """Reading benchopt's results: the last row of each curve, and its scores."""
 
+import json
 import math
 import re
+
+import pandas as pd
 
 SCORES = [
     "psnr",
@@ -20,6 +23,9 @@ SCORES = [
     "fit_time",
     "n_network_calls",
 ]
+# The scores that are kept of each image; only the last iterate has LAST_ONLY.
+LAST_ONLY = ["ssim", "lpips", "psnr_range", "psnr_kernel"]
+OF_IMAGES = ["psnr", *LAST_ONLY]
 ANOMALY = "objective_anomaly_"
 KEYS = ["dataset_name", "solver_name"]
 
@@ -57,11 +63,31 @@ def with_gaps(values):
 
 
 def last_rows(df, objective=None):
-    """The last row of each curve: one per dataset, objective, solver and repetition."""
+    """The last row of each curve: one per dataset, objective, solver and repetition.
+
+    ``benchopt merge`` puts what several versions of the code computed under one name:
+    each keeps its own rows here, and says so in the name of the solver.
+    """
     if objective is not None:
         df = df[df["objective_name"] == objective]
-    curve = ["dataset_name", "objective_name", "solver_name", "idx_rep"]
-    return df.sort_values("stop_val", kind="stable").groupby(curve, sort=False).tail(1)
+    method = ["dataset_name", "objective_name", "solver_name"]
+    rows = df.sort_values("stop_val", kind="stable")
+    if "final_results" in rows:
+        codes = rows["final_results"].map(code_of).astype(object)
+        n_codes = codes.groupby([rows[key] for key in method]).transform("nunique")
+        # The last row of a curve alone carries its code.
+        rows = rows[(n_codes < 2) | codes.notna()]
+        several = n_codes > 1
+        if several.any():
+            versions = " (code " + codes.fillna("").str[:6] + ")"
+            names = rows["solver_name"] + versions.where(several, "")
+            rows = rows.assign(solver_name=names)
+    return rows.groupby([*method, "idx_rep"], sort=False).tail(1)
+
+
+def code_of(final_results):
+    """The digest of the code that made a row, or None."""
+    return final_results.get("code") if isinstance(final_results, dict) else None
 
 
 def with_final_results(df, key):
@@ -103,3 +129,64 @@ def final_scores(df, objective=None):
     scores.columns = scores.columns.str.removeprefix("objective_")
     scores = rows[KEYS].join(scores).assign(time=rows["time"])
     return scores.groupby(KEYS, sort=False).agg(mean_or_nan).reset_index()
+
+
+def per_image_scores(df, objective=None):
+    """The scores of each image with the last iterates of a benchopt result file.
+
+    Returns
+    -------
+    DataFrame: dataset_name, solver_name, repetition, image, then OF_IMAGES. Empty for
+    files of before they were kept, and for vectors.
+    """
+    rows = with_final_results(last_rows(df, objective), "per_image")
+    keys = [*KEYS, "idx_rep"]
+    tables = [
+        pd.DataFrame({**dict(zip([*KEYS, "repetition"], key)), **json.loads(text)})
+        for *key, text in zip(
+            *(rows[key] for key in keys),
+            (kept["per_image"] for kept in rows["final_results"]),
+        )
+    ]
+    scores = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return scores.rename(columns={"name": "image"}).reindex(
+        columns=[*KEYS, "repetition", "image", *OF_IMAGES]
+    )
+
+
+def packed(scores):
+    """What ``per_image_scores`` gives, as a JSON text per dataset and solver: Series.
+
+    ``unpacked`` reads it again, with the names of the datasets and solvers.
+    """
+    texts = {
+        key: json.dumps(rows.to_dict("list"))
+        for key, rows in scores.groupby(KEYS, sort=False)
+    }
+    return pd.Series(texts).rename_axis(KEYS)
+
+
+def unpacked(texts):
+    """A table of the texts that ``packed`` made of each dataset and solver."""
+    tables = [pd.DataFrame(json.loads(text)) for text in texts]
+    return pd.concat(tables, ignore_index=True)
+
+
+def values_from(df, objective=None):
+    """Where the hyper-parameters of a dataset and solver come from: {KEYS: str}.
+
+    "tuned", "given", "default", or "borrowed from ..."; files of before this was kept
+    give none.
+    """
+    rows = with_final_results(last_rows(df, objective), "run")
+    return {
+        (row["dataset_name"], row["solver_name"]): json.loads(
+            row["final_results"]["run"]
+        ).get("values_from", "")
+        for row in rows.to_dict("records")
+    }
+
+
+def is_untuned(origin):
+    """Whether values that come from there were not tuned for this very problem."""
+    return any(word in origin for word in ("default", "borrowed"))

@@ -1,5 +1,7 @@
 """The scores of a run, from its reconstructions, its truths and its data terms."""
 
+import json
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
@@ -23,8 +25,8 @@ from benchmark_utils.scoring import metrics
 # PSNR (dB) below which a solver diverged: errors ten times the range of the images.
 DIVERGED = -20.0
 
-# What deepinv scores with: no code of this repository imports it.
-LIBRARIES = ("torchmetrics", "torchvision")
+# What torchmetrics scores with: no code of this repository imports it.
+LIBRARIES = ("torchvision",)
 
 # The cost that dictionaries are compared by: its weight, signals and iterations.
 LAM, N_SIGNALS, N_ITER = 0.1, 200, 200
@@ -95,8 +97,7 @@ def scores_of_iterate(comparisons):
     ``diverged`` is True where an image has NaN or infinite values, or a PSNR below
     DIVERGED; the PSNR is NaN then.
     """
-    psnr = torch.cat([c.psnr() for c in comparisons])
-    psnr = psnr.where(psnr > DIVERGED, torch.nan)
+    psnr = _psnr(comparisons)
     fit = torch.cat([metrics.data_fit_error(c.f, c.x_hat) for c in comparisons])
     return {
         "psnr": psnr.mean(),
@@ -107,28 +108,72 @@ def scores_of_iterate(comparisons):
     }
 
 
-def scores_of_result(comparisons):
-    """SSIM, LPIPS, and the error outside and inside of ker A, of images.
+def _psnr(comparisons):
+    psnr = torch.cat([c.psnr() for c in comparisons])
+    return psnr.where(psnr > DIVERGED, torch.nan)
 
-    psnr_kernel is the mean over the images of which something is lost, and is left out
-    where there is none.
+
+def names_of_images(batches):
+    """What each test image is called; a number is added to those that share a name."""
+    names, count = [], Counter()
+    for name in (n for b in batches for n in b.names or [""] * len(b.y)):
+        name = name or "image"
+        count[name] += 1
+        names.append(name if count[name] == 1 else f"{name} ({count[name]})")
+    return names
+
+
+def scores_of_images(comparisons):
+    """Each score of each image, in the order of the batches: {score: tensor (N,)}.
+
+    psnr, and for a result that did not diverge ssim, lpips, and psnr_range and
+    psnr_kernel: the error outside and inside of ker A. NaN where an image has no such
+    score: the window of SSIM does not fit, LPIPS is for colours, nothing is lost.
+    Vectors have none.
     """
     if not comparisons[0].domain.is_image:
         return {}
+    psnr = _psnr(comparisons)
+    if psnr.isnan().any():
+        return {"psnr": psnr}
     pairs = [c.pair for c in comparisons]
     split = [metrics.range_and_kernel_psnr(c.f, c.x_hat, c.x) for c in comparisons]
     psnr_range, psnr_kernel = (torch.cat(part) for part in zip(*split))
-    scores = {
-        "ssim": torch.cat([metrics.ssim(*pair) for pair in pairs]).mean(),
-        "psnr_range": psnr_range.mean(),
+    return {
+        "psnr": psnr,
+        "ssim": _where(metrics.ssim_applies, metrics.ssim, pairs),
+        "lpips": _where(metrics.lpips_applies, metrics.lpips, pairs),
+        "psnr_range": psnr_range,
+        "psnr_kernel": psnr_kernel.where(psnr_kernel.isfinite(), torch.nan),
     }
-    lossy = psnr_kernel[psnr_kernel.isfinite()]
-    if len(lossy):
-        scores["psnr_kernel"] = lossy.mean()
-    if metrics.lpips_available() and all(metrics.lpips_applies(x) for _, x in pairs):
-        lpips = [metrics.lpips(*pair) for pair in pairs]
-        scores["lpips"] = torch.cat(lpips).mean()
-    return scores
+
+
+def _where(applies, metric, pairs):
+    """A metric of the pairs that it applies to, NaN for the others: tensor (N,)."""
+    return torch.cat(
+        [
+            metric(x_hat, x) if applies(x) else x.new_full((len(x),), torch.nan)
+            for x_hat, x in pairs
+        ]
+    )
+
+
+def scores_of_result(of_images):
+    """The means of what ``scores_of_images`` gives, over the images that have one.
+
+    Scores that no image has are left out.
+    """
+    found = {name: values[~values.isnan()] for name, values in of_images.items()}
+    return {name: values.mean() for name, values in found.items() if len(values)}
+
+
+def per_image_text(names, of_images):
+    """The scores of each image as a JSON text, NaN and infinite ones too.
+
+    None where there are none: for vectors.
+    """
+    columns = {score: values.tolist() for score, values in of_images.items()}
+    return json.dumps({"name": names, **columns}) if columns else None
 
 
 def scores_of_dictionary(found, truth, batches):
@@ -175,7 +220,7 @@ def weights_state(anomaly):
 def machine_state():
     """What a machine has or lacks, and scores depend on."""
     versions = [installed(library) for library in LIBRARIES]
-    return versions, torch.cuda.is_available(), metrics.lpips_available()
+    return versions, torch.cuda.is_available()
 
 
 def check_anomaly(anomaly, batches):

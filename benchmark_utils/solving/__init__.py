@@ -1,6 +1,7 @@
 """The base classes of solvers, and their hyper-parameters."""
 
 from benchmark_utils.solving.dictionary_solver import DictionarySolver
+from benchmark_utils.solving.learned_solver import LearnedSolver
 from benchmark_utils.solving.search import Choice, Iterations, Range
 from benchmark_utils.solving.solver import IterativeSolver
 from benchmark_utils.solving.tuned import (
@@ -16,6 +17,7 @@ __all__ = [
     "DictionarySolver",
     "Iterations",
     "IterativeSolver",
+    "LearnedSolver",
     "Range",
     "parse_key",
     "read_tuned",

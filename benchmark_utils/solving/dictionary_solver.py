@@ -1,6 +1,6 @@
 """The base class of the solvers whose prior is a dictionary of vectors."""
 
-import torch
+from functools import partial
 
 from benchmark_utils.dictionaries.sparse_coding import sparse_code
 from benchmark_utils.dictionaries.vectors import operator_of, random_dictionary
@@ -17,11 +17,11 @@ class DictionarySolver(IterativeSolver):
         (A, y), one per operator (benchmark_utils/dictionaries/vectors.py).
 
     It starts from ``first_dictionary()``. Signals are x = D z, with z the codes of y
-    under A D (``lam``, ``N_CODING`` iterations of FISTA from those of the point before,
-    and ``N_FIRST`` at first); their computation is not timed.
+    under A D (``lam``, at most ``N_CODING`` iterations of FISTA from zero). The time of
+    a point is that of the dictionary and of this coding.
     """
 
-    N_FIRST, N_CODING = 100, 20
+    N_CODING = 100
     domains = ("vector",)
     test_config = {"dataset": {"name": "synthetic_dictionary", "n_signals": 200}}
 
@@ -40,43 +40,27 @@ class DictionarySolver(IterativeSolver):
     def data(self, batches):
         return [(operator_of(batch.physics, batch.y), batch.y) for batch in batches]
 
-    def warm_up(self):
-        self.pre_run_hook(None)
-        copies = [batch.to(self.device) for batch in self.batches]
-        with torch.inference_mode(not self.requires_grad):
-            next(self.dictionaries(self.data(copies)), None)
-
-    def run(self, callback):
-        with torch.inference_mode(not self.requires_grad):
-            for dictionary in self.dictionaries(self.data(self.batches)):
-                self.dictionary = dictionary
-                if self.patch_shape is not None:
-                    self.atoms = dictionary.T.unflatten(1, self.patch_shape)
-                self._synchronise()
-                if not callback():
-                    return
-        self._is_last = True
-        callback()
+    def warm_up_batches(self):
+        """All of them, which are learned from together."""
+        return self.batches
 
     def get_next(self, stop_val):
         """Fewer points than usual: coding all the signals takes longer than a step."""
-        return max(stop_val + 1, round(1.3 * stop_val))
+        return max(stop_val + 1, round(1.5 * stop_val))
 
-    def code(self, i, A, y):
-        """The codes of the batch ``i``, which are kept."""
-        codes = self._codes[i]
-        n_iter = self.N_FIRST if codes is None or self._is_last else self.N_CODING
-        self._codes[i] = sparse_code(y, self.dictionary, self.lam, A, codes, n_iter)
-        return self._codes[i]
+    def _iterations(self, batches):
+        data = self.data(batches)
+        for dictionary in self.dictionaries(data):
+            self.dictionary = dictionary
+            if self.patch_shape is not None:
+                self.atoms = dictionary.T.unflatten(1, self.patch_shape)
+            self.x_hat = [partial(self.restored, A, y) for A, y in data]
+            yield True
 
-    def _reset(self):
-        super()._reset()
-        self._codes = [None] * len(self.batches)
+    def restored(self, A, y):
+        """The signals (B, n) of the codes of their measurements y."""
+        codes = sparse_code(y, self.dictionary, self.lam, A, n_iter=self.N_CODING)
+        return codes @ self.dictionary.T
 
     def get_result(self):
-        with torch.inference_mode(not self.requires_grad):
-            self.x_hat = [
-                self.code(i, A, y) @ self.dictionary.T
-                for i, (A, y) in enumerate(self.data(self.batches))
-            ]
         return super().get_result() | {"dictionary": self.dictionary.cpu()}

@@ -5,6 +5,7 @@ traceback.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ NO_GRADIENT = (
 
 def checked_iterates(solver, y, physics):
     """The iterates of ``solver.iterate(y, physics)``, each one by ``as_estimate``.
+
+    A function that it yields in place of one is a function here too.
 
     Raises
     ------
@@ -35,6 +38,12 @@ def checked_iterates(solver, y, physics):
 
 
 def _checked(solver, iterates, y):
+    def estimate(x):
+        try:
+            return as_estimate(x, y)
+        except TypeError as error:
+            raise TypeError(f"iterate of {solver.name} yields {error}") from None
+
     while True:
         try:
             x = explained(solver, lambda: next(iterates))
@@ -45,11 +54,10 @@ def _checked(solver, iterates, y):
                     "end, which is lost: it must yield its last iterate (yield x)."
                 ) from None
             return
-        try:
-            x = as_estimate(x, y)
-        except TypeError as error:
-            raise TypeError(f"iterate of {solver.name} yields {error}") from None
-        yield x
+        if callable(x):
+            yield partial(lambda make: estimate(explained(solver, make)), x)
+        else:
+            yield estimate(x)
 
 
 def as_estimate(x, like):

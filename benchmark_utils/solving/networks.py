@@ -2,14 +2,16 @@
 
 from benchmark_utils.common.fingerprint import Fingerprinted
 from benchmark_utils.physics.degradations import DEGRADATIONS
+from benchmark_utils.priors.compact import compact_names
 from benchmark_utils.priors.denoisers import check_denoiser, load_denoiser
 from benchmark_utils.priors.restoration import check_restoration, load_restoration
 from benchmark_utils.priors.used_weights import (
+    checksums_used,
     compact_state,
     networks_named,
     published_state,
 )
-from benchmark_utils.solving.tuned import tuned_state
+from benchmark_utils.solving.tuned import solver_key, tuned_state
 
 # What loads a network.
 LOADERS = {"load_compact", "load_denoiser", "load_published", "load_restoration"}
@@ -53,8 +55,17 @@ class UsesNetworks(Fingerprinted):
     def repository_state(self):
         """The weights of this repository that are loaded, and the tuned values."""
         names, _ = self._networks_loaded()
-        is_tuned = "tuned" in self._parameters.values()
-        return compact_state(names), tuned_state(self.name) if is_tuned else None
+        tuned = tuned_state(solver_key(self)) if self.is_tuned() else None
+        return compact_state(names), tuned
+
+    def is_tuned(self):
+        """Whether some of its hyper-parameters are not given."""
+        return any(self._parameters[name] == "tuned" for name in self.search_space)
+
+    def weights(self):
+        """{file: checksum} of the networks that it loads."""
+        names, published = self._networks_loaded()
+        return checksums_used(names, self._parameters if published else {})
 
     def machine_state(self):
         _, published = self._networks_loaded()
@@ -69,4 +80,4 @@ class UsesNetworks(Fingerprinted):
         if named is not None:
             return named
         loads = not LOADERS.isdisjoint(self.dependencies().calls)
-        return (list(DEGRADATIONS), True) if loads else ([], False)
+        return (compact_names(*DEGRADATIONS), True) if loads else ([], False)

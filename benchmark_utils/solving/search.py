@@ -1,10 +1,15 @@
 """What there is to tune of a solver: its search space."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 
 from benchmark_utils.common.errors import NotApplicable
+
+# A value is on a bound, or near one, within these shares of the range, in logarithms.
+ON_BOUND, NEAR_BOUND = 0.01, 0.05
+# A range that is too narrow goes this many times further.
+WIDER = 10
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,9 @@ class Range:
         each, and ``default`` is divided among them.
     may_be_zero : bool
         Whether 0 has a meaning, though it is never tried.
+    limits : (float, float)
+        What the range never leaves when it is widened: steps stay below 2, shares of
+        something stay below 1.
     """
 
     low: float
@@ -29,6 +37,18 @@ class Range:
     default: float
     shared_by: str | None = None
     may_be_zero: bool = False
+    limits: tuple = (0.0, math.inf)
+
+    def bound(self, value, within=ON_BOUND):
+        """The bound, "low" or "high", that a value is on; None for one inside."""
+        share = math.log(value / self.low) / math.log(self.high / self.low)
+        return "low" if share < within else "high" if share > 1 - within else None
+
+    def widened(self, bounds):
+        """The range beyond these bounds, as far as the limits allow."""
+        low = max(self.low / WIDER, self.limits[0]) if "low" in bounds else self.low
+        high = min(self.high * WIDER, self.limits[1]) if "high" in bounds else self.high
+        return replace(self, low=low, high=high)
 
     def check(self, name, value):
         """Raise ``NotApplicable`` unless it is a number of the right sign."""

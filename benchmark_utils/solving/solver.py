@@ -6,12 +6,15 @@ import torch
 from benchopt import BaseSolver
 from benchopt.stopping_criterion import StoppingCriterion
 
+from benchmark_utils.common.checksums import files_read
 from benchmark_utils.common.device import resolved
 from benchmark_utils.common.errors import NotApplicable, Unavailable
+from benchmark_utils.common.machine import machine_record
 from benchmark_utils.common.naming import ShortName
 from benchmark_utils.common.parameters import check_parameters
 from benchmark_utils.data.batches import for_solver
 from benchmark_utils.physics.data_term import data_term
+from benchmark_utils.solving.curve import Curve
 from benchmark_utils.solving.iterates import checked_iterates
 from benchmark_utils.solving.networks import UsesNetworks
 from benchmark_utils.solving.tuned import solver_key, tuned_parameters
@@ -31,6 +34,11 @@ class FixedBudget(StoppingCriterion):
     always ends with the solver's last iterate.
     """
 
+    def init_stop_val(self):
+        """The first point is the first iterate."""
+        super().init_stop_val()
+        return 1
+
     def should_stop(self, stop_val, objective_list):
         self.progress(f"point {len(objective_list)}")
         return False, "running", self.get_next_stop_val(stop_val)
@@ -43,19 +51,22 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
     ---------------------
     name, parameters : as in benchopt. What a value must be stands beside its default:
         ``"n_iter": COUNT(20)`` (benchmark_utils/common/parameters.py).
-    search_space : dict of Range
+    search_space : dict of Range, Iterations or Choice
         The hyper-parameters to tune. Their value in ``parameters`` is "tuned": the
-        value of config/tuned.yml for the problem at hand, or the range's default.
+        value of config/tuned.yml for the problem at hand, or the default.
     check() : optional
         Raises ``NotApplicable`` for options or signals that the method does not take.
         It is cheap: nothing is loaded yet. Any other error is a bug.
     setup() : optional
         Loads what the method needs, once per problem; not timed.
     learn(train) : optional
-        Learns from training batches, which have ``x``; reported as ``fit_time``.
+        Learns from training batches, which have ``x``; reported as ``fit_time``, or
+        the seconds that it returns are, where what was learned before is found again.
     iterate(y, physics)
         A generator that yields the successive x_k of one batch, shape (B, C, H, W).
         One-shot methods yield once. Stochastic ones draw from ``self.generator``.
+        Where x_k costs what x_{k+1} does not need, it yields a function that makes x_k:
+        it is called for the points of the curve alone, before the next step.
     domains : tuple of str
         The kinds of signals that it takes: "image", "complex", "vector".
     snapshots : tuple of int
@@ -72,8 +83,9 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
     parameters, ``self.test`` (the batches to restore), and for signals that are made of
     atoms or patches their number (``self.n_true_atoms``) or shape
     (``self.patch_shape``), else None. All batches advance together; a batch that ends
-    early keeps its last iterate. The time of evaluation is not counted, and CUDA is
-    synchronised before each time stamp.
+    early keeps its last iterate. The time of a point is that of the iterations, and of
+    making its images; evaluation and pictures are not counted, and CUDA is synchronised
+    before each time stamp.
     """
 
     sampling_strategy = "callback"
@@ -110,6 +122,7 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
 
     def set_objective(self, **objective):
         """Load what the method needs: benchopt has just called ``skip``."""
+        self._run_record = machine_record(self.device)
         self.batches = [batch.to(self.device) for batch in self.test]
         if self.domain.is_image:
             for batch in self.batches:
@@ -119,7 +132,9 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
         self._networks = []
         # benchopt keeps one solver for all the datasets, and warms it up once.
         self._warmup_done = False
-        self.setup()
+        with files_read() as weights:
+            self.setup()
+        self._run_record["weights"] = weights
 
     def _receive(
         self, train, test, dataset, problem, device, dictionary=None, patch_shape=None
@@ -148,21 +163,38 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
             )
 
     def _set_hyper_parameters(self):
-        """Check the numbers, and put the tuned ones in place of "tuned"."""
+        """Check the numbers, and put the tuned ones in place of "tuned".
+
+        ``self.values`` has them all. ``self.values_from`` says where those that are not
+        given are from: "tuned", "default", or "borrowed from" what is nearest; "given"
+        where all are.
+        """
         check_parameters(self)
-        key = solver_key(self.name, self._parameters, self.search_space)
-        tuned = tuned_parameters(self.dataset, self.problem, key)
+        tuned, self.values_from = {}, "given"
+        if self.is_tuned():
+            tuned, self.values_from = tuned_parameters(
+                self.dataset, self.problem, solver_key(self), self.weights()
+            )
+        self.values, missing = {}, []
         for parameter, space in self.search_space.items():
             value = self._parameters[parameter]
             if value == "tuned":
                 value = space.value(tuned.get(parameter), self._parameters)
+                if value != tuned.get(parameter):
+                    missing.append(parameter)
             elif space.shared_by is None:
                 space.check(parameter, value)
+            self.values[parameter] = value
             setattr(self, parameter, value)
+        if missing and tuned:
+            if self.values_from == "tuned":
+                self.values_from = f"borrowed from {self.dataset} {self.problem}"
+            self.values_from += f", default {' and '.join(missing)}"
 
     def get_next(self, stop_val):
-        """Every iterate up to the 22nd, then about ten per doubling."""
-        return max(stop_val + 1, round(1.07 * stop_val))
+        """Every iterate up to the 22nd, then about ten per doubling, and snapshots."""
+        usual = max(stop_val + 1, round(1.07 * stop_val))
+        return min([usual, *(k for k in self.snapshots if k > stop_val)])
 
     def pre_run_hook(self, stop_val):
         self._learn_once()
@@ -172,34 +204,43 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
         """Compute and drop one iterate, so that one-time costs are not timed."""
         self.pre_run_hook(None)
         # What is done to a copy does not change what is restored afterwards.
-        batch = min(self.batches, key=lambda batch: len(batch.y)).to(self.device)
+        batches = [batch.to(self.device) for batch in self.warm_up_batches()]
         with torch.inference_mode(not self.requires_grad):
-            iterates = checked_iterates(self, batch.y, batch.physics)
-            if next(iterates, None) is None:
+            if next(self._iterations(batches), None) is None:
                 raise ValueError(f"{self} yields no iterate: n_iter is 1 or more.")
+            self._make_images()
+
+    def warm_up_batches(self):
+        """The largest one: what it needs (memory, plans of FFTs) serves the others."""
+        return [max(self.batches, key=lambda batch: batch.y.numel())]
 
     def run(self, callback):
+        curve = Curve(callback, self._make_images)
         with torch.inference_mode(not self.requires_grad):
-            running = [checked_iterates(self, b.y, b.physics) for b in self.batches]
-            while True:
-                iterates = self._advance(running)
-                if all(x is None for x in iterates):
-                    break
-                self.x_hat = [
-                    old if x is None else x for x, old in zip(iterates, self.x_hat)
-                ]
-                self._synchronise()
+            for _ in self._iterations(self.batches):
                 self._n_iterates += 1
-                if self._n_iterates in self.snapshots:
-                    self._kept[self._n_iterates] = [x.clone() for x in self.x_hat]
-                if not callback():
+                self._synchronise()
+                if not curve.add():
                     return
                 if self._diverged:
                     print(f"{self}: NaN or infinite values; stopped, and scored NaN.")
                     break
-        # The last iterate is evaluated once more, with the costly metrics.
-        self._is_last = True
-        callback()
+            # The last iterate has the costly metrics.
+            self._is_last = True
+            curve.end()
+
+    def _iterations(self, batches):
+        """One iteration on all the batches at a time: ``x_hat`` is what they yield."""
+        running = [checked_iterates(self, b.y, b.physics) for b in batches]
+        self.x_hat = [None] * len(batches)
+        while True:
+            iterates = self._advance(running)
+            if all(x is None for x in iterates):
+                return
+            self.x_hat = [
+                old if x is None else x for x, old in zip(iterates, self.x_hat)
+            ]
+            yield True
 
     def _advance(self, running):
         """The next iterate of each batch; None for those that have ended."""
@@ -210,22 +251,31 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
         self.atoms = atoms
         return iterates
 
+    def _make_images(self):
+        """Call what was yielded as a function."""
+        self.x_hat = [x() if callable(x) else x for x in self.x_hat]
+        self._synchronise()
+
     def get_result(self):
         # Iterates are scored where they are, and not copied.
+        self._make_images()
         finite = torch.stack([x.isfinite().all() for x in self.x_hat])
         self._diverged = not bool(finite.all())
         n_images = sum(len(batch.y) for batch in self.batches)
         result = {
             "x_hat": self.x_hat,
             "code": self.code_digest(),
-            "is_last": self._is_last or self._diverged,
+            "values": self.values,
+            "values_from": self.values_from,
+            "run": self._run_record,
+            "is_last": self._is_last,
             "fit_time": self.fit_time,
             "n_network_calls": sum(net.n_images for net in self._networks) / n_images,
         }
-        if self.snapshots and result["is_last"]:
-            result["snapshots"] = {
-                k: [x.cpu() for x in kept] for k, kept in self._kept.items()
-            }
+        if self._n_iterates in self.snapshots:
+            self._kept[self._n_iterates] = [x.to("cpu", copy=True) for x in self.x_hat]
+        if self.snapshots and self._is_last:
+            result["snapshots"] = self._kept
         if self.atoms is not None:
             result["atoms"] = self.atoms.cpu()
         return result
@@ -234,11 +284,12 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
         if self.fit_time is not None:
             return
         self._reset()
+        self._synchronise()
         start = time.perf_counter()
         with torch.inference_mode(not self.requires_grad):
-            self.learn(for_solver(self.train, self.device, self._seed))
+            known = self.learn(for_solver(self.train, self.device, self._seed))
         self._synchronise()
-        self.fit_time = time.perf_counter() - start
+        self.fit_time = time.perf_counter() - start if known is None else known
 
     def _reset(self):
         seed = self.get_seed(use_dataset=True, use_solver=True, use_repetition=True)
@@ -247,7 +298,6 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
         for i, batch in enumerate(self.batches, seed + 1):
             batch.seed_noise(i)
         self._seed = seed + 1 + len(self.batches)
-        self.x_hat = [None] * len(self.batches)
         self._n_iterates, self._kept = 0, {}
         self._is_last = self._diverged = False
         for network in self._networks:

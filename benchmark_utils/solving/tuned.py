@@ -1,12 +1,22 @@
-"""The values of hyper-parameters that tools/tune.py has found."""
+"""The values of hyper-parameters that tools/tune.py has found, and whose they are.
 
+An entry of config/tuned.yml belongs to a dataset, to a problem with its strengths that
+are not the default ("inpainting[missing=0.7]"), and to a solver with its options.
+"""
+
+import math
 from functools import cache
+from numbers import Real
 from pathlib import Path
 
 import yaml
 
+from benchmark_utils.physics.problems import default_strength
+
 # What is tuned with one prior says nothing of another.
 PRIOR_OPTIONS = ("prior", "priors")
+# Hyper-parameters are in units that follow the level of the noise.
+NOISE_LEVELS = ("noise_level", "gain")
 TUNED_FILE = Path(__file__).resolve().parents[2] / "config" / "tuned.yml"
 
 
@@ -17,53 +27,33 @@ def read_tuned():
         return {}
     # The loader in C, where there is one, is ten times faster.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(TUNED_FILE.read_text(), loader)
+    return yaml.load(TUNED_FILE.read_text(), loader) or {}
 
 
-def tuned_state(solver_name):
-    """All the values tuned for a solver, in the order in which they are borrowed."""
-    return [
-        (dataset, problem, key, entry["parameters"])
-        for dataset, problems in read_tuned().items()
-        for problem, entries in problems.items()
-        for key, entry in entries.items()
-        if parse_key(key)[0] == solver_name
-    ]
+def solver_key(solver):
+    """How tuned.yml names a solver: its name, and all of it that is not tuned.
 
-
-def solver_key(name, parameters, search_space):
-    """How tuned.yml names a solver: its name and its options that are not numbers."""
-    options = [
-        f"{key}={value}"
-        for key, value in sorted(parameters.items())
-        if key not in search_space and isinstance(value, str | bool)
-    ]
-    return f"{name}[{','.join(options)}]" if options else name
-
-
-def tuned_parameters(dataset, problem, key):
-    """The values tuned for a solver on a problem: {} where there are none.
-
-    Where nothing was tuned for this dataset, the values of the first one that was are
-    borrowed; where nothing was for these options (another denoiser, say), those of the
-    solver that shares most of them, with the same prior.
+    Text, True and False are always there; other values where they are not the default;
+    hyper-parameters where they are given.
     """
-    tuned = read_tuned()
-    name, options = parse_key(key)
-    for source in [dataset, *tuned]:
-        nearest, most_shared = {}, -1
-        for candidate, entry in tuned.get(source, {}).get(problem, {}).items():
-            its_name, its_options = parse_key(candidate)
-            shared = len(options & its_options)
-            if (
-                its_name == name
-                and prior_of(its_options) == prior_of(options)
-                and shared > most_shared
-            ):
-                nearest, most_shared = entry["parameters"], shared
-        if nearest:
-            return nearest
-    return {}
+    options = [
+        f"{name}={text_of(value)}"
+        for name, value in sorted(solver._parameters.items())
+        if (
+            value != "tuned"
+            if name in solver.search_space
+            else isinstance(value, str | bool) or value != solver.parameters[name][0]
+        )
+    ]
+    return f"{solver.name}[{','.join(options)}]" if options else solver.name
+
+
+def text_of(value):
+    """A value as keys have it: 1.0 and 1 are one, and lists have no comma."""
+    if isinstance(value, list | tuple):
+        return "+".join(map(text_of, value))
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return f"{value:g}" if is_number else str(value)
 
 
 def parse_key(key):
@@ -72,5 +62,106 @@ def parse_key(key):
     return name, set(options.split(",")) if options else set()
 
 
+def tuned_parameters(dataset, problem, key, networks=None):
+    """The values that a solver uses on a problem, and where they are from.
+
+    Where nothing was tuned for this dataset, the values of the first one that was are
+    borrowed; where nothing was for these options (another denoiser, say), those of the
+    solver that shares most of them, with the same prior; then those of the nearest
+    strengths. Values tuned with other networks are borrowed too. The level of the noise
+    counts where several entries differ by nothing else.
+
+    Parameters
+    ----------
+    dataset, problem, key : str
+        As tuned.yml has them.
+    networks : dict {file: checksum}
+        The weights that the solver loads.
+
+    Returns
+    -------
+    dict {hyper-parameter: value}, {} where there is nothing to borrow.
+    str: "tuned", "default", or "borrowed from <dataset> <problem>".
+    """
+    for source in [dataset, *(other for other in read_tuned() if other != dataset)]:
+        candidates = nearest_options(source, parse_key(problem)[0], key)
+        if candidates:
+            break
+    else:
+        return {}, "default"
+    its_problem, its_key, entry = min(candidates, key=lambda c: apart(problem, c[0]))
+    differences = []
+    if its_key != key:
+        differences.append(its_key)
+    if (networks or {}) != entry.get("networks", {}):
+        differences.append("other networks")
+    is_own = source == dataset and not apart(problem, its_problem)[0]
+    if is_own and not differences:
+        return entry["parameters"], "tuned"
+    return entry["parameters"], ", ".join(
+        [f"borrowed from {source} {its_problem}", *differences]
+    )
+
+
+def tuned_state(key):
+    """All the entries that a solver can use, in the order in which they are borrowed.
+
+    No other entry changes what it does, on any dataset and problem.
+    """
+    problems = {
+        (dataset, parse_key(problem)[0]): None
+        for dataset, problems in read_tuned().items()
+        for problem in problems
+    }
+    return [
+        (dataset, problem, its_key, entry["parameters"], entry.get("networks"))
+        for dataset, name in problems
+        for problem, its_key, entry in nearest_options(dataset, name, key)
+    ]
+
+
+def nearest_options(dataset, problem_name, key):
+    """The entries of a dataset for a problem of any strengths, with the same prior.
+
+    Those whose options differ least, as [(problem, key, entry)].
+    """
+    name, options = parse_key(key)
+    found = []
+    for problem, entries in read_tuned().get(dataset, {}).items():
+        if parse_key(problem)[0] != problem_name:
+            continue
+        for its_key, entry in entries.items():
+            its_name, its_options = parse_key(its_key)
+            if its_name == name and prior_of(its_options) == prior_of(options):
+                found.append((len(options ^ its_options), (problem, its_key, entry)))
+    least = min((differ for differ, _ in found), default=None)
+    return [candidate for differ, candidate in found if differ == least]
+
+
 def prior_of(options):
     return {option for option in options if option.split("=")[0] in PRIOR_OPTIONS}
+
+
+def apart(problem, other):
+    """How far two strengths of a problem are: in all but the noise, and in its level.
+
+    The sums of the differences of the logarithms; of 1 for what is no number.
+    """
+    name, ours = parse_key(problem)
+    theirs = parse_key(other)[1]
+    ours, theirs = (
+        dict(option.split("=", 1) for option in options) for options in (ours, theirs)
+    )
+    totals = [0.0, 0.0]
+    for strength in ours.keys() | theirs.keys():
+        default = default_strength(name, strength)
+        pair = ours.get(strength, default), theirs.get(strength, default)
+        totals[strength in NOISE_LEVELS] += _apart(*pair)
+    return tuple(totals)
+
+
+def _apart(value, other):
+    try:
+        return abs(math.log(float(value) / float(other)))
+    except (TypeError, ValueError, ZeroDivisionError):
+        return float(str(value) != str(other))

@@ -290,7 +290,7 @@ def test_an_operator_without_adjoint_is_refused():
 def test_coded_images_end_with_the_image_of_the_codes():
     fit, _ = degraded("inpainting")
     atoms = draw_atoms(5, 1, 4, 4)
-    images = list(coded_images(fit, atoms, 0.1, n_iter=25, every=10))
+    images = [x() for x in coded_images(fit, atoms, 0.1, n_iter=25, every=10)]
     z = convolutional_code(fit, atoms, 0.1, n_iter=25)
     assert len(images) == 3
     torch.testing.assert_close(images[-1], direct_synthesis(z, atoms))

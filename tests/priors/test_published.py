@@ -20,8 +20,9 @@ from benchmark_utils.physics.degradations import (
     Measurement,
 )
 from benchmark_utils.physics.problems import make_physics
-from benchmark_utils.priors import denoisers, published
-from benchmark_utils.priors.published import FILES, PUBLISHED_RESTORERS, load_published
+from benchmark_utils.priors import denoisers, published_weights
+from benchmark_utils.priors.published import PUBLISHED_RESTORERS
+from benchmark_utils.priors.published_weights import FILES, load_published
 
 PUBLIC = [name for name, file in FILES.items() if file.fetch is not None]
 SIZE = (17, 22)
@@ -94,10 +95,10 @@ def folder(tmp_path, monkeypatch, drunet):
     def no_network(*_, **__):
         raise ConnectionError("no route to host")
 
-    folder = tmp_path / published.KEY
-    monkeypatch.setattr(published, "data_folder", lambda key: tmp_path / key)
-    monkeypatch.setattr(published, "hf_hub_download", no_network)
-    monkeypatch.setattr(published.pooch, "retrieve", no_network)
+    folder = tmp_path / published_weights.KEY
+    monkeypatch.setattr(published_weights, "data_folder", lambda key: tmp_path / key)
+    monkeypatch.setattr(published_weights, "hf_hub_download", no_network)
+    monkeypatch.setattr(published_weights.pooch, "retrieve", no_network)
     monkeypatch.setitem(FILES, "drunet", drunet)
     return folder
 
@@ -249,8 +250,8 @@ def test_a_folder_of_config_is_read_without_a_download(tmp_path, monkeypatch, li
     config = tmp_path / "config.yml"
     config.write_text(f"data_paths: {{published_weights: {library}}}\n")
     monkeypatch.setattr(Benchmark, "get_config_file", lambda self: config)
-    monkeypatch.setattr(published, "hf_hub_download", None)
-    monkeypatch.setattr(published, "write_checksum", lambda *_: None)
+    monkeypatch.setattr(published_weights, "hf_hub_download", None)
+    monkeypatch.setattr(published_weights, "write_checksum", lambda *_: None)
     load_published("scunet", "cpu")
 
 
@@ -258,7 +259,7 @@ def test_empty_data_paths_are_refused(tmp_path, monkeypatch):
     config = tmp_path / "config.yml"
     config.write_text("data_paths:\n")
     monkeypatch.setattr(Benchmark, "get_config_file", lambda self: config)
-    with pytest.raises(Unavailable, match="data_paths is empty"):
+    with pytest.raises(Unavailable, match="data_paths of config.yml is empty"):
         load_published("scunet", "cpu")
 
 
@@ -273,8 +274,8 @@ def test_files_are_downloaded_once_into_the_folder(folder, library, monkeypatch)
         downloads.append(url)
         return shutil.copy(library / fname, path)
 
-    monkeypatch.setattr(published, "hf_hub_download", from_hugging_face)
-    monkeypatch.setattr(published.pooch, "retrieve", retrieve)
+    monkeypatch.setattr(published_weights, "hf_hub_download", from_hugging_face)
+    monkeypatch.setattr(published_weights.pooch, "retrieve", retrieve)
     for _ in range(2):
         load_published("scunet", "cpu")
         load_published("lama", "cpu")
@@ -324,8 +325,8 @@ def test_the_files_are_those_that_deepinv_downloads(
 
     module = inspect.getmodule(architecture)
     monkeypatch.setattr(module, "load_state_dict_from_url", stop)
-    monkeypatch.setattr(published, "hf_hub_download", from_hugging_face)
-    monkeypatch.setattr(published.pooch, "retrieve", stop)
+    monkeypatch.setattr(published_weights, "hf_hub_download", from_hugging_face)
+    monkeypatch.setattr(published_weights.pooch, "retrieve", stop)
     with pytest.raises(InterruptedError):
         architecture(**options)
     with pytest.raises(Unavailable):
@@ -341,7 +342,7 @@ def test_without_a_network_the_file_its_home_and_the_key_are_said(name, folder):
     assert f"The weights {FILES[name].file} are not in {folder}" in message
     assert "could not be downloaded (ConnectionError)" in message
     assert f"get them from {FILES[name].home}" in message
-    assert "config.yml, as data_paths: {published_weights: /" in message
+    assert "config_local.yml, as data_paths: {published_weights: /" in message
 
 
 def test_weights_that_are_not_public_are_asked_for(folder):
@@ -350,7 +351,7 @@ def test_weights_that_are_not_public_are_asked_for(folder):
     message = str(error.value)
     assert f"restormer_motion.pth are not in {folder} and are not public" in message
     assert "get them from the authors of FiRe (https://" in message
-    assert "config.yml, as data_paths: {published_weights: /" in message
+    assert "config_local.yml, as data_paths: {published_weights: /" in message
 
 
 def test_drunet_with_a_wrong_checksum_is_refused(folder):
@@ -424,14 +425,14 @@ def test_a_download_that_stops_leaves_nothing(folder, monkeypatch):
         (local_dir / file).write_bytes(b"half of the weights")
         raise ConnectionError("the line went dead")
 
-    monkeypatch.setattr(published, "hf_hub_download", stops)
+    monkeypatch.setattr(published_weights, "hf_hub_download", stops)
     with pytest.raises(Unavailable, match=r"could not be downloaded \(ConnectionErr"):
         load_published("scunet", "cpu")
     assert [path.name for path in folder.iterdir()] == [".lock"]
 
 
 def test_a_download_without_the_file_is_told(folder, monkeypatch):
-    monkeypatch.setattr(published, "hf_hub_download", lambda *_, **__: None)
+    monkeypatch.setattr(published_weights, "hf_hub_download", lambda *_, **__: None)
     with pytest.raises(Unavailable, match=r"could not be downloaded \(FileNotFoundE"):
         load_published("scunet", "cpu")
 
@@ -450,6 +451,6 @@ def test_a_folder_that_cannot_be_written_is_read(put, monkeypatch):
     def read_only(*_):
         raise PermissionError
 
-    monkeypatch.setattr(published, "write_checksum", read_only)
+    monkeypatch.setattr(published_weights, "write_checksum", read_only)
     put("lama")
     load_published("lama", "cpu")

@@ -1,13 +1,21 @@
 """The scores are what their formulas say, and never hide a failure."""
 
 import io
+import json
 import math
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
+from conftest import BENCHMARK
 from PIL import Image
+from skimage.metrics import structural_similarity
+from torch.nn import functional as F
 
+from benchmark_utils.common.errors import Unavailable
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.noise import noise_level
@@ -158,61 +166,186 @@ def test_a_blur_that_loses_nothing_has_no_kernel(get_data, get_objective):
         assert ("psnr_kernel" in result) == has_kernel
 
 
-def test_lpips_is_absent_without_its_weights(data, scores, monkeypatch):
-    monkeypatch.setattr(metrics, "lpips_available", lambda: False)
-    assert "lpips" not in scores(noisy(data))
+def photograph(name, height, width):
+    pixels = getattr(skimage.data, name)()[:height, :width].copy()
+    return torch.from_numpy(pixels).movedim(-1, 0)[None].float() / 255
 
 
-class MeanError(torch.nn.Module):
-    """In the place of the network of LPIPS, which takes values in [0, 1] alone."""
-
-    def __init__(self, device):
-        super().__init__()
-
-    def forward(self, x_hat, x):
-        assert x_hat.min() >= 0 and x_hat.max() <= 1
-        return (x_hat - x).abs().mean((1, 2, 3)).squeeze()
+def coarse(x):
+    """Blocks of 4 x 4 pixels of one colour."""
+    return F.avg_pool2d(x, 4).repeat_interleave(4, -1).repeat_interleave(4, -2)
 
 
-@pytest.fixture
-def lpips_by_mean_error(monkeypatch):
-    monkeypatch.setattr(metrics, "lpips_available", lambda: True)
-    monkeypatch.setattr(metrics.dinv.metric, "LPIPS", MeanError)
+@pytest.mark.parametrize("size", [(96, 128), (11, 11), (12, 40)])
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_ssim_is_that_of_scikit_image(size, n_channels):
+    generator = torch.Generator().manual_seed(0)
+    x = photograph("astronaut", *size)[:, :n_channels]
+    noise = 0.1 * torch.randn(x.shape, generator=generator)
+    distorted = [x + noise, 1 - x, x + 0.3, 0.9 * x, x + 1e-3 * noise]
+    for x_hat in distorted:
+        ours = metrics.ssim(x_hat, x).item()
+        images = (v[0].movedim(0, -1).double().numpy() for v in (x_hat, x))
+        expected = structural_similarity(
+            *images,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            data_range=1,
+            channel_axis=-1,
+        )
+        assert ours == pytest.approx(expected, abs=1e-6)
+
+
+def test_ssim_is_never_above_one():
+    x = torch.ones(1, 3, 64, 64) - 1e-3 * torch.rand(1, 3, 64, 64)
+    assert 1 - 1e-6 < metrics.ssim(x, x).item() <= 1
+
+
+def test_each_image_has_its_own_ssim():
+    x = photograph("astronaut", 32, 32).repeat(2, 1, 1, 1)
+    x_hat = torch.cat([x[:1], 0.5 * x[:1]])
+    ours = metrics.ssim(x_hat, x)
+    assert ours[0] == pytest.approx(1)
+    assert ours[1] == pytest.approx(metrics.ssim(x_hat[1:], x[1:]).item())
+
+
+def test_images_too_small_for_the_window_have_no_ssim(get_data, get_objective):
+    data = get_data("simulated", img_size=8)
+    x_hat = [batch.y for batch in data["test"]]
+    result = get_objective(data).evaluate_result(x_hat=x_hat, is_last=True)
+    assert "psnr_range" in result and "ssim" not in result
+
+
+# By torchmetrics 1.9, with the weights of torchvision in float32.
+LPIPS_VALUES = {
+    "astronaut": (0.05414, 0.16537, 0.35667),
+    "coffee": (0.13409, 0.08553, 0.14463),
+    "chelsea": (0.06836, 0.11721, 0.43094),
+}
+
+
+@pytest.mark.parametrize("name", LPIPS_VALUES)
+def test_lpips_is_that_of_the_original_weights(name):
+    x = photograph(name, 96, 128)
+    x_hat = torch.cat([x.roll((1, 1), (-2, -1)), 0.5 * x, coarse(x)])
+    ours = metrics.lpips(x_hat, x.expand_as(x_hat))
+    assert ours.tolist() == pytest.approx(LPIPS_VALUES[name], abs=1e-3)
+
+
+def test_lpips_is_of_images_clipped():
+    x = photograph("coffee", 64, 64)
+    far, near = (metrics.lpips(x + error, x) for error in (2.0, 1.0))
+    assert far == near
+
+
+def test_loading_lpips_leaves_the_global_generator_alone():
+    state = torch.random.get_rng_state()
     metrics._lpips.cache_clear()
-    yield
+    assert metrics.lpips(*2 * [photograph("coffee", 32, 32)]) < 1e-6
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_other_weights_than_those_of_lpips_are_refused(monkeypatch, tmp_path):
+    copy = tmp_path / metrics.ALEXNET.name
+    copy.write_bytes(metrics.ALEXNET.read_bytes()[:-1] + b"0")
+    shutil.copy(metrics.ALEXNET.with_name("SHA256SUMS"), tmp_path)
+    monkeypatch.setattr(metrics, "ALEXNET", copy)
     metrics._lpips.cache_clear()
+    with pytest.raises(Unavailable, match="checksum is wrong"):
+        metrics.lpips(*2 * [photograph("coffee", 32, 32)])
 
 
-def test_lpips_is_averaged_over_the_images_clipped(data, scores, lpips_by_mean_error):
-    (batch,) = data["test"]
-    x_hat = batch.x.clone()
-    x_hat[0] = 2.0
-    error = 1 - batch.x[0].mean().item()
-    assert scores([x_hat])["lpips"] == pytest.approx(error / len(batch.x), rel=1e-5)
-    assert "lpips" not in scores([x_hat], is_last=False)
+def test_the_weights_of_lpips_are_in_the_digest_of_the_objective(get_objective):
+    objective = BENCHMARK.get_benchmark_objective().get_instance()
+    assert metrics.ALEXNET in objective.dependencies().data
 
 
-def test_lpips_is_for_colour_images(get_data, get_objective, lpips_by_mean_error):
+def test_lpips_is_a_score_of_colour_images_alone(get_data, get_objective):
     (batch,) = get_data("simulated")["test"]
-    grey = Batch(x=batch.x[:, :1], y=batch.y[:, :1], physics=batch.physics, names=())
-    data = {"train": [], "test": [grey], "dataset": "grey", "problem": "denoising"}
-    result = get_objective(data).evaluate_result(x_hat=[grey.y], is_last=True)
-    assert "ssim" in result and "lpips" not in result
+    for channels, has_lpips in ((slice(3), True), (slice(1), False)):
+        x, y = batch.x[:, channels], batch.y[:, channels]
+        one = Batch(x=x, y=y, physics=batch.physics, names=())
+        data = {"train": [], "test": [one], "dataset": "d", "problem": "denoising"}
+        result = get_objective(data).evaluate_result(x_hat=[one.y], is_last=True)
+        assert "ssim" in result and ("lpips" in result) == has_lpips
 
 
-@pytest.mark.parametrize("n_images", [1, 2])
-def test_lpips_takes_one_image_as_it_takes_several(n_images, lpips_by_mean_error):
-    x = torch.rand(n_images, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    assert metrics.lpips(x, x).tolist() == [0.0] * n_images
-
-
-def test_lpips_is_left_out_for_images_too_small_for_its_network(
-    get_data, get_objective, lpips_by_mean_error
-):
+def test_images_too_small_for_the_network_have_no_lpips(get_data, get_objective):
     data = get_data("simulated", img_size=28)
     x_hat = [batch.y for batch in data["test"]]
     result = get_objective(data).evaluate_result(x_hat=x_hat, is_last=True)
     assert "ssim" in result and "lpips" not in result
+
+
+def test_the_error_of_a_blur_is_split_by_its_transfer_function():
+    # A Gaussian blur keeps exp(-2 (pi sigma f)^2) of the frequency f: 6.2% of 12/64,
+    # and 3.9% of 13/64; below 5%, it counts as lost.
+    batch = measured("gaussian_deblurring", shape=(3, 64, 64))
+    waves = [math.tau * k / 64 * torch.arange(64.0) for k in (12, 13)]
+    error = 0.2 * waves[0].cos() + 0.02 * waves[1].cos()[:, None]
+    fit = data_term(batch.physics, batch.y)
+    seen, lost = metrics.range_and_kernel_psnr(fit, batch.x + error, batch.x)
+    assert seen.tolist() == pytest.approx([-10 * math.log10(0.2**2 / 2)] * 4, abs=1e-3)
+    assert lost.tolist() == pytest.approx([-10 * math.log10(0.02**2 / 2)] * 4, abs=1e-2)
+
+
+def test_the_error_of_a_mask_is_split_by_its_pixels():
+    batch = measured("inpainting")
+    error = torch.linspace(0, 0.1, 48).expand(batch.x.shape)
+    missing = (batch.physics.mask == 0).expand(batch.x.shape)
+    fit = data_term(batch.physics, batch.y)
+    parts = metrics.range_and_kernel_psnr(fit, batch.x + error, batch.x)
+    for ours, where in zip(parts, (~missing, missing)):
+        energy = (error.square() * where).flatten(1).mean(1)
+        torch.testing.assert_close(mse(ours), energy, rtol=1e-4, atol=0)
+
+
+@pytest.fixture(scope="module")
+def final(data, get_objective):
+    """final(x_hat): the scores of a result, and what is kept of each image."""
+
+    def final(x_hat, data=data):
+        objective = get_objective(data)
+        result = {"x_hat": x_hat, "is_last": True}
+        scores = objective.evaluate_result(**result)
+        kept = objective.save_final_results(**result) or {}
+        return scores, json.loads(kept.get("per_image", "null"))
+
+    return final
+
+
+def test_the_scores_are_the_means_of_those_of_the_images(data, final):
+    scores, of_images = final(noisy(data))
+    assert of_images.pop("name") == ["test0", "test1"]
+    assert set(of_images) == {"psnr", "ssim", "lpips", "psnr_range", "psnr_kernel"}
+    for score, values in of_images.items():
+        assert len(set(values)) == 2
+        assert scores[score] == pytest.approx(np.mean(values), rel=1e-6)
+
+
+def test_images_that_are_exact_or_diverged_are_kept_as_such(data, final):
+    (batch,) = data["test"]
+    x_hat = batch.x.clone()
+    assert final([x_hat])[1]["psnr"] == [math.inf, math.inf]
+    x_hat[1] = math.nan
+    of_images = final([x_hat])[1]
+    assert of_images["psnr"][0] == math.inf and math.isnan(of_images["psnr"][1])
+
+
+def test_the_names_of_images_are_unique(data, final):
+    (batch,) = data["test"]
+    for names, shown in {
+        ("cat", "cat"): ["cat", "cat (2)"],
+        (): ["image", "image (2)"],
+    }.items():
+        same = data | {"test": [replace(batch, names=names)]}
+        assert final(noisy(data), same)[1]["name"] == shown
+
+
+def test_vectors_have_no_scores_of_images(get_data, final):
+    data = get_data("patches", n_signals=20, n_train=20)
+    assert final([batch.y for batch in data["test"]], data)[1] is None
 
 
 def test_a_signal_without_any_measurement_has_a_data_fit(get_data, get_objective):

@@ -31,6 +31,11 @@ SOLVERS = {
     "Restoration-PnP": {"n_iter": 2},
     "DIP": {"n_iter": 3},
     "CDL": {"n_steps": 2, "n_coding": 3},
+    "U-Net": {"n_steps": 3},
+    "Self-supervised": {"n_steps": 3, "loss": "moei"},
+    "Unrolled": {"n_steps": 2, "n_iter": 3},
+    "Fine-tuned": {"n_steps": 2, "n_iter": 3},
+    "Bilevel": {"n_steps": 2, "n_iter": 40},
 }
 
 
@@ -38,7 +43,17 @@ SOLVERS = {
 def data(get_data):
     """A photograph's centre with a smooth phase, half of its k-space measured."""
     generator = torch.Generator().manual_seed(0)
-    (batch,) = get_data("natural", problem="denoising", img_size=SIZE)["test"]
+    train, test = (
+        complex_batch(images, generator)
+        for images in (
+            get_data("natural", problem="denoising", img_size=SIZE)[split][0]
+            for split in ("train", "test")
+        )
+    )
+    return {"train": [train], "test": [test], "dataset": "none", "problem": "none"}
+
+
+def complex_batch(batch, generator):
     magnitude = batch.x.mean(1, keepdim=True)
     phase = torch.randn(len(magnitude), 1, 3, 3, generator=generator)
     phase = F.interpolate(phase, SIZE, mode="bicubic", align_corners=True)
@@ -48,8 +63,7 @@ def data(get_data):
     mask[:, SIZE // 2 - 4 : SIZE // 2 + 4] = 1
     physics = dinv.physics.MRI(mask=mask, img_size=(2, SIZE, SIZE))
     physics.noise_model = dinv.physics.GaussianNoise(0.01)
-    test = measure(x, physics, generator, batch.names, COMPLEX_IMAGES)
-    return {"train": [], "test": [test], "dataset": "none", "problem": "none"}
+    return measure(x, physics, generator, batch.names, COMPLEX_IMAGES)
 
 
 def solve(name, data, **parameters):
@@ -84,7 +98,7 @@ def test_every_image_solver_takes_complex_images(name, scores):
         assert found["psnr"] > 5 and 0 < found["ssim"] <= 1
 
 
-@pytest.mark.parametrize("name", ["TV", "Wavelets", "PnP-HQS", "PnP-ADMM"])
+@pytest.mark.parametrize("name", ["TV", "Wavelets", "PnP-HQS", "PnP-ADMM", "Unrolled"])
 def test_priors_improve_on_zero_filling(name, scores):
     assert scores[name]["psnr"] > scores["Initial guess"]["psnr"] + 0.3
 

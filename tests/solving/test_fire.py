@@ -27,9 +27,7 @@ from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors import denoisers, restoration
 from benchmark_utils.priors.restoration import RestorationModel
 from benchmark_utils.scoring.metrics import psnr
-from benchmark_utils.solving import tuned
 from benchmark_utils.solving.search import Range
-from tools import tune
 
 INVERSE_PROBLEMS = ["gaussian_deblurring", "sr4", "inpainting"]
 # FiRe reduced to x_{k+1} = prox(x_k - gamma (x_k - R(x_k))).
@@ -872,17 +870,6 @@ def test_the_distance_is_the_mean_square_of_the_residual():
 # One tuned value per prior
 
 
-@pytest.fixture
-def tuned_file(tmp_path, monkeypatch):
-    """An empty tuned.yml, in place of the committed one."""
-    path = tmp_path / "tuned.yml"
-    monkeypatch.setattr(tuned, "TUNED_FILE", path)
-    monkeypatch.setattr(tune, "TUNED_FILE", path)
-    tuned.read_tuned.cache_clear()
-    yield path
-    tuned.read_tuned.cache_clear()
-
-
 def test_a_shared_range_has_one_value_per_prior():
     shared, alone = Range(0.1, 2, 0.9, shared_by="priors"), Range(0.1, 2, 0.9)
     three, one = {"priors": "a+b+c"}, {"priors": "a"}
@@ -913,32 +900,11 @@ def test_weights_tuned_for_another_number_of_priors_are_not_used(other):
 )
 def test_tuned_values_are_used_by_the_same_priors(priors, gammas, lambda_, tuned_file):
     entry = {"parameters": {"gamma": [0.7, 0.4], "lambda_": 33.0}, "score": 1.0}
-    tune.save("none", "none", "FiRe-HQS[priors=denoiser+sr2]", entry)
+    tuned_file({"none": {"none": {"FiRe-HQS[priors=denoiser+sr2]": entry}}})
     solver, reason = instance("FiRe-HQS", make_batch("denoising"), priors=priors)
     assert reason is None
     assert solver.gammas == pytest.approx(gammas)
     assert solver.lambda_ == lambda_
-
-
-def test_tuning_looks_for_one_weight_per_prior(tuned_file):
-    [(dataset_class, _)] = BENCHMARK.check_dataset_patterns(["simulated"])
-    [(solver_class, _)] = BENCHMARK.check_solver_patterns(["FiRe-HQS"])
-    options = {"priors": "denoiser+denoiser", "n_iter": 1}
-    dataset = dataset_class.get_instance(problem="inpainting", n_images=1)
-    key, entry = tune.tune(solver_class, options, dataset, trials=4)
-    assert "priors=denoiser+denoiser" in key
-    space, best = solver_class.search_space, entry["parameters"]
-    assert set(best) == set(space)
-    assert [isinstance(best[name], list) for name in space] == [
-        s.shared_by is not None for s in space.values()
-    ]
-    assert len(best["gamma"]) == 2
-    _, default = tune.tune(solver_class, options, dataset, trials=1)
-    assert default["parameters"]["gamma"] == [space["gamma"].default / 2] * 2
-    assert entry["score"] >= default["score"]
-    tune.save("simulated", "inpainting", key, entry)
-    tuned.read_tuned.cache_clear()
-    assert tuned.tuned_parameters("simulated", "inpainting", key) == best
 
 
 @pytest.mark.parametrize(

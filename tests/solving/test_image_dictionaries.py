@@ -127,8 +127,8 @@ def test_the_atoms_that_cdl_shows_are_those_of_the_first_image(data):
     options = {**SMALL, "n_steps": 3, "n_coding": 10}
     (batch,) = data()["test"]
     (other,) = data("denoising")["test"]
-    # The warm-up is on the smallest batch, which is not the first.
-    other = replace(other, x=other.x[:1], y=other.y[:1])
+    # The warm-up is on the largest batch, which is not the first.
+    batch = replace(batch, x=batch.x[:1], y=batch.y[:1])
 
     def atoms(*batches):
         solver = prepared("CDL", batches, **options)

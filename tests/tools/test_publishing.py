@@ -1,17 +1,20 @@
 """What is published was made by the present code; a table, by one version."""
 
+import json
+import re
+
 import pandas as pd
 import pytest
 from benchopt.results import save_results
 from conftest import ROOT
 
 from benchmark_utils.common.fingerprint import digest_of_repository
+from benchmark_utils.scoring import KEYS
 from benchmark_utils.solving import tuned
 from tools import publish_results
+from tools.check_reproducibility import REFERENCE
 
 NOW, OLD = digest_of_repository(), "0123456789ab"
-# Tables with rows that would take an hour to compute again (BM3D).
-OF_SEVERAL_VERSIONS = ("denoising",)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +125,83 @@ def test_a_file_that_is_not_there_is_said(capsys):
     assert "There is no file nowhere.parquet" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "results").glob("*.parquet")))
-def test_each_committed_table_was_made_by_one_version_of_the_code(path):
-    n_versions = pd.read_parquet(path)["version"].nunique()
-    assert n_versions == 1 or path.stem in OF_SEVERAL_VERSIONS
+# Times
+
+
+def change_machine(rows, solver, **changes):
+    """Results of a solver that another machine made; without changes, of none."""
+
+    def change(kept, name):
+        if not isinstance(kept, dict) or not name.startswith(solver):
+            return kept
+        kept = dict(kept)
+        record = json.loads(kept.pop("run"))
+        return kept | {"run": json.dumps(record | changes)} if changes else kept
+
+    columns = rows["final_results"], rows["solver_name"]
+    return rows.assign(final_results=list(map(change, *columns)))
+
+
+@pytest.fixture
+def idle(rows):
+    return change_machine(rows, "", load=0.5, cores=2)
+
+
+def test_times_of_one_idle_machine_are_published(publish, idle):
+    table = publish(idle)
+    assert (table["seconds"] == table["time"]).all() and (table["time"] > 0).all()
+
+
+@pytest.mark.parametrize(
+    "changes, reason",
+    [
+        ({"load": 2.6}, "2 rows began on a busy machine."),
+        ({}, "2 rows do not say what machine they were made on."),
+    ],
+)
+def test_times_of_a_busy_or_unknown_machine_are_left_out(
+    changes, reason, publish, idle, capsys
+):
+    table = publish(change_machine(idle, "TV", **changes)).set_index("solver_name")
+    assert f"Without times: {reason}" in capsys.readouterr().out
+    for name, row in table.iterrows():
+        missing = row[["time", "fit_time", "seconds"]].isna()
+        assert missing.all() if name.startswith("TV") else not missing.any()
+    assert table["psnr"].notna().all()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"threads": 64}, {"cpu": "another"}, {"device": "cuda", "gpu": "H100"}]
+)
+def test_times_of_several_machines_are_left_out(changes, publish, idle, capsys):
+    table = publish(change_machine(idle, "TV", **changes))
+    message = capsys.readouterr().out
+    assert "Without times: Hardware or numbers of threads differ" in message
+    assert table["seconds"].isna().all() and table["psnr"].notna().all()
+
+
+# The committed results
+
+
+def versions_of(path):
+    return set(pd.read_parquet(path)["version"])
+
+
+def test_the_readme_names_the_results_that_older_code_made():
+    paths = sorted((ROOT / "results").glob("*.parquet"))
+    (ours,) = versions_of(ROOT / "results" / "natural.parquet")
+    older = {path.stem for path in paths if versions_of(path) != {ours}}
+    text = (ROOT / "README.md").read_text()
+    said = text.split("<!-- versions -->")[1].split("<!-- end -->")[0]
+    if older:
+        assert set(re.findall(r"`(\w+)`", said.split("Older code")[1])) == older
+    else:
+        assert said.strip() == "All the tables were made by one version of the code."
+
+
+def test_the_results_of_natural_are_those_that_the_tests_run_again():
+    published = pd.read_parquet(ROOT / "results" / "natural.parquet").set_index(KEYS)
+    reference = pd.read_csv(REFERENCE).set_index(KEYS)
+    assert set(published.index) == set(reference.index)
+    difference = (published["psnr"] - reference["psnr"]).abs()
+    assert difference.max() < 0.001

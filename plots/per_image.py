@@ -1,0 +1,67 @@
+from benchopt import BasePlot
+
+from benchmark_utils.scoring import (
+    OF_IMAGES,
+    draws,
+    per_image_scores,
+    short_label,
+    sign,
+)
+
+NONE = "No scores of images here"
+
+
+def score_options(df):
+    """The scores that some image has."""
+    return per_image_scores(df)[OF_IMAGES].dropna(
+        axis=1, how="all"
+    ).columns.tolist() or ["psnr"]
+
+
+def shown(value, score):
+    """In dB with two decimals; benchopt shows a number alone with four."""
+    return f"{value:.2f} dB" if score.startswith("psnr") else value
+
+
+class Plot(BasePlot):
+    """Which method is best on which image, and by how much.
+
+    Scores are the means of the repetitions; a solver that diverged on an image is not
+    the best of it.
+    """
+
+    name = "per_image"
+    type = "table"
+    options = {"dataset": ..., "objective": ..., "score": score_options}
+
+    def plot(self, df, dataset, objective, score):
+        rows = []
+        for image, scores in self._scores(df, dataset, objective, score).iterrows():
+            first, *others = scores.sort_values(ascending=False).items()
+            row = [image, short_label(first[0]), shown(first[1] * sign(score), score)]
+            for solver, value in others[:1]:
+                row += [short_label(solver), shown(first[1] - value, score)]
+            rows.append(row + [""] * (5 - len(row)))
+        return rows
+
+    def get_metadata(self, df, dataset, objective, score):
+        scores = self._scores(df, dataset, objective, score)
+        wins = scores.idxmax(axis=1).value_counts()
+        best = ", ".join(f"{short_label(s)} {n}" for s, n in wins.items())
+        return {
+            "title": f"{short_label(dataset)}, {score}\nBest on how many of "
+            f"{len(scores)} images: {best}"
+            if wins.size
+            else f"{short_label(dataset)}\n{NONE}",
+            "columns": ["image", "best", score, "second", "behind by"],
+            "default_order_column": "image",
+        }
+
+    @staticmethod
+    def _scores(df, dataset, objective, score):
+        """One row per image, one column per solver; the best is the highest."""
+        scores = per_image_scores(df[df["dataset_name"] == dataset], objective)
+        of_draws = draws(scores, score).get(dataset)
+        if of_draws is None:
+            return scores[[]].iloc[:0]
+        return of_draws.groupby("image").mean()
