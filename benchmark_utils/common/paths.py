@@ -30,8 +30,9 @@ def given_folder(key):
     """
     for where, paths in _sources():
         if not isinstance(paths, dict):
+            found = "empty" if paths is None else repr(paths)
             raise Unavailable(
-                f"{where} is {'empty' if paths is None else repr(paths)}: it must give folders by their name, as "
+                f"{where} is {found}: it must give folders by their name, as "
                 f"data_paths: {{{key}: /its/folder}}, or be {{}}."
             )
         path = paths.get(key)

@@ -1,8 +1,8 @@
 """Image sets: find them, fetch them, check them, crop them.
 
 A set is read from the folder that ``data_paths`` (common/paths.py) gives for its
-source, where nothing is ever written, else from ``data/<source>``, where it is downloaded on
-first use. Every file is compared with the checksum recorded in
+source, where nothing is ever written, else from ``data/<source>``, where it is
+downloaded on first use. Every file is compared with the checksum recorded in
 ``image_checksums.txt``: the same images for everybody, whatever copy they come from.
 """
 

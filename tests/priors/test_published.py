@@ -259,7 +259,7 @@ def test_empty_data_paths_are_refused(tmp_path, monkeypatch):
     config = tmp_path / "config.yml"
     config.write_text("data_paths:\n")
     monkeypatch.setattr(Benchmark, "get_config_file", lambda self: config)
-    with pytest.raises(Unavailable, match="data_paths of config.yml is empty"):
+    with pytest.raises(Unavailable, match=r"data_paths of config.yml is empty"):
         load_published("scunet", "cpu")
 
 
