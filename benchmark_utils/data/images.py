@@ -1,8 +1,8 @@
 """Image sets: find them, fetch them, check them, crop them.
 
-A set is read from the folder that ``data_paths`` of config.yml gives for its source,
-where nothing is ever written, else from ``data/<source>``, where it is downloaded on
-first use. Every file is compared with the checksum recorded in
+A set is read from the folder that ``data_paths`` (common/paths.py) gives for its
+source, where nothing is ever written, else from ``data/<source>``, where it is
+downloaded on first use. Every file is compared with the checksum recorded in
 ``image_checksums.txt``: the same images for everybody, whatever copy they come from.
 """
 
@@ -198,8 +198,8 @@ def _find(image_set, names):
     source = SOURCES[key]
     if is_given(key):
         raise Unavailable(
-            f"{first_missing()} is not in {folder}, the folder that data_paths of "
-            f"config.yml gives for {key}: correct it (the images are on "
+            f"{first_missing()} is not in {folder}, the folder that data_paths "
+            f"gives for {key}: correct it (the images are on "
             f"{source.home}), or remove it and they are downloaded."
         )
     reason = "its download lacks some files"
@@ -217,7 +217,7 @@ def _find(image_set, names):
         raise Unavailable(
             f"The image set {image_set} is not on this machine and {reason}: "
             f"{first_missing()} is missing. Get it from {source.home} and give its "
-            f"folder in config.yml, as data_paths: {{{key}: /its/folder}}."
+            f"folder in config_local.yml, as data_paths: {{{key}: /its/folder}}."
         )
     return paths
 

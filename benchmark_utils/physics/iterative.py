@@ -30,31 +30,26 @@ def conjugate_gradient(operator, b, max_iter=300, tol=1e-5, precondition=None):
     tol : float
         Stop when each residual is below ``tol`` times the norm of b.
     precondition : callable or None
-        A rough inverse of ``operator``, symmetric and positive.
+        A quick approximation of the inverse of ``operator``, symmetric and positive.
     """
-    if precondition is None:
-
-        def precondition(v):
-            return v
-
+    precondition = precondition or (lambda residual: residual)
     x, residual, direction = torch.zeros_like(b), b, precondition(b)
-    error = dot(residual, residual)
-    energy = dot(residual, direction)
+    error, slope = dot(residual, residual), dot(residual, direction)
     aim = tol**2 * error
     tiny = torch.finfo(b.dtype).tiny
     for _ in range(max_iter):
         if bool((error <= aim).all()):
             break
         image = operator(direction)
-        step = energy / dot(direction, image).clamp(min=tiny)
+        step = slope / dot(direction, image).clamp(min=tiny)
         # A signal that has arrived stays where it is, and rounding does not grow.
         step = torch.where(error > aim, step, 0.0)
         x = x + step * direction
         residual = residual - step * image
-        preconditioned = precondition(residual)
-        new_energy = dot(residual, preconditioned)
-        direction = preconditioned + new_energy / energy.clamp(min=tiny) * direction
-        error, energy = dot(residual, residual), new_energy
+        error, descent = dot(residual, residual), precondition(residual)
+        new_slope = dot(residual, descent)
+        direction = descent + new_slope / slope.clamp(min=tiny) * direction
+        slope = new_slope
     return x
 
 

@@ -2,7 +2,8 @@
 
 Blurs and the filter of super-resolution wrap around the border (circular
 convolution), so that A is the same operator for every solver, with no hidden
-extrapolation outside of the image.
+extrapolation outside of the image. Blurs of ``boundary=valid`` give the pixels alone
+that see no border, as a camera does: y is smaller than x.
 """
 
 from abc import ABC, abstractmethod
@@ -27,7 +28,7 @@ from benchmark_utils.common.parameters import (
 from benchmark_utils.common.precision import float32_by_default
 from benchmark_utils.physics.noise import NOISES, LowDoseNoise
 from benchmark_utils.physics.own_operator import checked, load_function, split_name
-from benchmark_utils.physics.psf import check_kernel_fits
+from benchmark_utils.physics.psf import check_kernel_fits, read_kernel
 from benchmark_utils.physics.rays import Geometry
 from benchmark_utils.physics.tomography import Tomography
 
@@ -37,6 +38,14 @@ N_KERNELS = 8
 # The 25x25 square cuts wider blurs: at 5, what is left has a deviation of 4.8.
 BLUR_STD = Constraint(
     lambda v: POSITIVE.is_valid(v) and v <= 4, "a number above 0, 4 at most"
+)
+
+KERNEL_FILE = Constraint(
+    lambda v: isinstance(v, str) and bool(v.strip()), "a file, as /my/psf.npy"
+)
+KERNEL = Constraint(
+    lambda v: one_of(*range(1, N_KERNELS + 1)).is_valid(v) or KERNEL_FILE.is_valid(v),
+    f"a number from 1 to {N_KERNELS}, or a file, as /my/psf.npy",
 )
 
 FUNCTION = Constraint(callable, "a function (shape, generator) -> physics")
@@ -111,28 +120,50 @@ class Denoising(Problem):
 
 
 @dataclass(frozen=True)
-class GaussianDeblurring(Problem):
+class Deblurring(Problem):
+    """A blur, circular or of the pixels alone that see no border (valid).
+
+    Subclasses define ``default_kernel``; ``kernel`` may be a file with a measured one.
+    """
+
+    boundary: str = strength("circular", one_of("circular", "valid"))
+    kernel: str | None = strength(None, KERNEL_FILE.or_none())
+
+    @abstractmethod
+    def default_kernel(self):
+        """The kernel where no file gives one: (1, 1, h, w), of sum 1."""
+
+    def operator(self, shape, generator, n_images):
+        measured = isinstance(self.kernel, str)
+        kernel = read_kernel(self.kernel) if measured else self.default_kernel()
+        check_kernel_fits(shape, kernel)
+        if self.boundary == "valid":
+            return dinv.physics.Blur(filter=kernel, padding="valid", use_fft=True)
+        return dinv.physics.BlurFFT(img_size=shape, filter=kernel)
+
+
+@dataclass(frozen=True)
+class GaussianDeblurring(Deblurring):
     """25x25 Gaussian blur of standard deviation ``blur_std`` pixels."""
 
     blur_std: float = strength(2.0, BLUR_STD)
 
-    def operator(self, shape, generator, n_images):
+    def default_kernel(self):
         kernel = dinv.physics.functional.gaussian_blur(
             psf_size=(25, 25), sigma=(self.blur_std, self.blur_std)
         )
-        return circular_blur(shape, kernel.float())
+        return kernel.float()
 
 
 @dataclass(frozen=True)
-class MotionDeblurring(Problem):
+class MotionDeblurring(Deblurring):
     """Camera shake: kernel 1 to 8 of Levin et al. (2009)."""
 
-    kernel: int = strength(1, one_of(*range(1, N_KERNELS + 1)))
+    kernel: int | str = strength(1, KERNEL)
 
-    def operator(self, shape, generator, n_images):
+    def default_kernel(self):
         with np.load(LEVIN09) as kernels:
-            values = torch.from_numpy(kernels[f"kernel_{self.kernel}"])
-        return circular_blur(shape, values[None, None])
+            return torch.from_numpy(kernels[f"kernel_{self.kernel}"])[None, None]
 
 
 @dataclass(frozen=True)
@@ -312,11 +343,6 @@ def bicubic_kernel(factor):
     profile = torch.where(t <= 1, near, torch.where(t < 2, far, 0.0))
     profile = profile / profile.sum()
     return torch.outer(profile, profile)[None, None].float()
-
-
-def circular_blur(shape, kernel):
-    check_kernel_fits(shape, kernel)
-    return dinv.physics.BlurFFT(img_size=shape, filter=kernel)
 
 
 def make_problem(name, problems=PROBLEMS, **strengths):
