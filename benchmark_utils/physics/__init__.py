@@ -1,6 +1,7 @@
 """Forward operators, their noise, the data term, and the degradations of priors."""
 
 from benchmark_utils.physics.back_projection import filtered_back_projection
+from benchmark_utils.physics.ct import CT_PROBLEMS
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.degradations import (
     DEGRADATIONS,
@@ -18,7 +19,6 @@ from benchmark_utils.physics.noise import (
     noise_scale,
 )
 from benchmark_utils.physics.problems import (
-    CT_PROBLEMS,
     PROBLEMS,
     default_strength,
 )

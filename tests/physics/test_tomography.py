@@ -13,8 +13,8 @@ from skimage.transform import radon
 
 from benchmark_utils.common import NotApplicable
 from benchmark_utils.physics import data_term, filtered_back_projection
+from benchmark_utils.physics.ct import CT_PROBLEMS
 from benchmark_utils.physics.noise import draw_measurements, noise_level, variance
-from benchmark_utils.physics.problems import CT_PROBLEMS
 from benchmark_utils.physics.problems import make_physics as make_any_physics
 from benchmark_utils.physics.rays import Geometry
 from benchmark_utils.physics.tomography import Matrices, Tomography
