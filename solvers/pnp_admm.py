@@ -1,6 +1,6 @@
 import torch
 
-from benchmark_utils.physics import data_term, noise_scale
+from benchmark_utils.physics import data_term, denoiser_scale
 from benchmark_utils.solving import Iterations, IterativeSolver, Range
 
 
@@ -13,7 +13,7 @@ class Solver(IterativeSolver):
         x = prox_{f / alpha}(z - u),  z = denoiser(x + u, sigma),  u = u + x - z
 
     with alpha = reg noise^2 / sigma^2. ``sigma`` is for measurements with noise 0.01,
-    and is multiplied by (noise / 0.01)^{1/2} (see ``noise_scale``).
+    and is multiplied by (noise / 0.01)^{0.6} (see ``denoiser_scale``).
     """
 
     name = "PnP-ADMM"
@@ -37,7 +37,7 @@ class Solver(IterativeSolver):
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
-        sigma = self.sigma * noise_scale(f.noise_level)
+        sigma = self.sigma * denoiser_scale(f.noise_level)
         gamma = sigma**2 / (self.reg * f.noise_level**2)
         z = f.initial_guess()
         u = torch.zeros_like(z)

@@ -1,4 +1,4 @@
-from benchmark_utils.physics import data_term, noise_scale
+from benchmark_utils.physics import data_term, denoiser_scale
 from benchmark_utils.solving import Iterations, IterativeSolver, Range
 
 
@@ -16,8 +16,8 @@ class Solver(IterativeSolver):
     1/2 ||A x - y||^2 / noise^2 + reg g(x) removes after such a step. With gamma = 1, a
     network is asked for too low a sigma to be a contraction where A sees nothing, and
     the iterates diverge after some tens of iterations. ``sigma`` is for measurements
-    with noise 0.01, is multiplied by (noise / 0.01)^{1/2} (see ``noise_scale``), and is
-    raised where gamma would be above 1.
+    with noise 0.01, is multiplied by (noise / 0.01)^{0.6} (see ``denoiser_scale``), and
+    is raised where gamma would be above 1.
     """
 
     name = "PnP-PGD"
@@ -46,7 +46,7 @@ class Solver(IterativeSolver):
         f = data_term(physics, y)
         step = self.step / f.lipschitz
         removed = (self.reg * step) ** 0.5 * f.noise_level
-        sigma = max(self.sigma * noise_scale(f.noise_level), removed)
+        sigma = max(self.sigma * denoiser_scale(f.noise_level), removed)
         gamma = (removed / sigma) ** 2
         x = f.initial_guess()
         for _ in range(self.n_iter):

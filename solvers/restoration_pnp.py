@@ -1,4 +1,4 @@
-from benchmark_utils.physics import Identity, data_term, noise_scale
+from benchmark_utils.physics import Identity, data_term, denoiser_scale
 from benchmark_utils.solving import Iterations, IterativeSolver, Range
 
 
@@ -10,7 +10,7 @@ class Solver(IterativeSolver):
     R never sees the degradation that it was trained to undo, so that it restores what
     needs no restoration: the baseline that FiRe improves on (Terris et al., 2025).
     R is told the noise level ``sigma``, which is for measurements with noise 0.01, and
-    is multiplied by (noise / 0.01)^{1/2} (see ``noise_scale``).
+    is multiplied by (noise / 0.01)^{0.6} (see ``denoiser_scale``).
     """
 
     name = "Restoration-PnP"
@@ -38,7 +38,7 @@ class Solver(IterativeSolver):
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
-        sigma = self.sigma * noise_scale(f.noise_level)
+        sigma = self.sigma * denoiser_scale(f.noise_level)
         weight = sigma**2 / (self.reg * f.noise_level**2)
         x = f.initial_guess()
         for _ in range(self.n_iter):

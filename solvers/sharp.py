@@ -1,5 +1,7 @@
+from dataclasses import replace
+
 from benchmark_utils.common import POSITIVE, NotApplicable
-from benchmark_utils.physics import REFERENCE_NOISE, adjoint, data_term
+from benchmark_utils.physics import adjoint, data_term, denoiser_scale, residual_scale
 from benchmark_utils.solving import Iterations, IterativeSolver, Range
 
 
@@ -13,8 +15,9 @@ class Solver(IterativeSolver):
         x_{k+1} = x_k - step (A^T (A x_k - y) / ||A||^2 + weight H^T H (x_k - x_R))
 
     so that the prior only speaks of what H keeps. JPEG is not linear, and refused.
-    weight = reg noise / 0.01, with the noise of the measurements; ``noise`` is that of
-    the degradation.
+    ``noise``, that of the degradation, is for measurements with noise 0.01, and is
+    multiplied by (theirs / 0.01)^{0.6} (see ``denoiser_scale``); weight = reg
+    (theirs / 0.01)^{0.8}.
     """
 
     name = "SHARP"
@@ -28,8 +31,8 @@ class Solver(IterativeSolver):
     }
     search_space = {
         "n_iter": Iterations(60, maximum=150),
-        "reg": Range(0.003, 1.0, default=0.1, may_be_zero=True),
-        "noise": Range(0.003, 0.1, default=0.03, may_be_zero=True),
+        "reg": Range(0.003, 2.0, default=0.1, may_be_zero=True),
+        "noise": Range(0.002, 0.2, default=0.03, may_be_zero=True),
     }
     always_shown = ("prior",)
     requires_grad = True
@@ -40,16 +43,16 @@ class Solver(IterativeSolver):
         self.check_restoration(self.prior, self.networks)
 
     def setup(self):
-        self.R = self.load_restoration(
-            self.prior, self.networks, noise=(self.noise, self.noise)
-        )
+        self.R = self.load_restoration(self.prior, self.networks)
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
-        weight = self.reg * f.noise_level / REFERENCE_NOISE
+        noise = self.noise * denoiser_scale(f.noise_level)
+        D = replace(self.R.degradation, noise=(noise, noise))
+        weight = self.reg * residual_scale(f.noise_level)
         x = f.initial_guess()
         for _ in range(self.n_iter):
-            degraded = self.R.degradation(x, self.generator)
+            degraded = D(x, self.generator)
             H = degraded.operator
             residual = x - self.R.restore(degraded, x.shape[-2:])
             prior_gradient = adjoint(H, x, H(residual))

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from benchmark_utils.common import POSITIVE
-from benchmark_utils.physics import REFERENCE_NOISE, data_term, noise_scale
+from benchmark_utils.physics import data_term, denoiser_scale, residual_scale
 from benchmark_utils.solving import Choice, IterativeSolver, Range
 
 
@@ -16,8 +16,8 @@ class Solver(IterativeSolver):
                               + weight (x_k - denoiser(x_k + sigma_k n_k, sigma_k)))
 
     and sigma_k from ``sigma_start`` to ``sigma_end``, on a logarithmic scale. They are
-    for measurements with noise 0.01, and are multiplied by (noise / 0.01)^{1/2} (see
-    ``noise_scale``); weight = reg noise / 0.01.
+    for measurements with noise 0.01, and are multiplied by (noise / 0.01)^{0.6} (see
+    ``denoiser_scale``); weight = reg (noise / 0.01)^{0.8}.
     """
 
     name = "SNORE"
@@ -45,9 +45,9 @@ class Solver(IterativeSolver):
     def iterate(self, y, physics):
         f = data_term(physics, y)
         x = f.initial_guess()
-        weight = self.reg * f.noise_level / REFERENCE_NOISE
+        weight = self.reg * residual_scale(f.noise_level)
         sigmas = np.geomspace(self.sigma_start, self.sigma_end, self.n_iter)
-        for sigma in (sigmas * noise_scale(f.noise_level)).tolist():
+        for sigma in (sigmas * denoiser_scale(f.noise_level)).tolist():
             noise = torch.randn(x.shape, generator=self.generator, device=x.device)
             residual = x - self.denoise(x + sigma * noise, sigma)
             gradient = f.grad(x) / f.lipschitz + weight * residual

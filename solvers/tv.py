@@ -1,5 +1,5 @@
 from benchmark_utils.common import COUNT, POSITIVE
-from benchmark_utils.physics import data_term, noise_scale
+from benchmark_utils.physics import REFERENCE_NOISE, data_term, norm_scale
 from benchmark_utils.priors import gradient, gradient_adjoint, project_on_ball
 from benchmark_utils.solving import IterativeSolver, Range
 
@@ -14,7 +14,7 @@ class Solver(IterativeSolver):
     "Diagonal preconditioning", here in the Fourier domain). The gradients of the real
     and the imaginary part of a complex image have one norm.
 
-    weight = reg noise (noise / 0.01)^{1/2}: of motion blur, the best one at noise 0.05
+    weight = 0.01 reg (noise / 0.01)^{1.4}: of motion blur, the best one at noise 0.05
     is 9 times that at 0.01, where noise itself is 5 and a likelihood 25 times larger.
     """
 
@@ -27,7 +27,7 @@ class Solver(IterativeSolver):
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
-        weight = self.reg * f.noise_level * noise_scale(f.noise_level)
+        weight = self.reg * REFERENCE_NOISE * norm_scale(f.noise_level)
         weight = max(weight, 1e-8)
         splitting = self.with_operator if f.has_filters else self.with_prox
         yield from splitting(f, weight)

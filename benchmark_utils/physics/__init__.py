@@ -15,8 +15,10 @@ from benchmark_utils.physics.degraded import Degraded, adjoint
 from benchmark_utils.physics.mri import MRI_PROBLEMS, estimated_maps
 from benchmark_utils.physics.noise import (
     REFERENCE_NOISE,
+    denoiser_scale,
     noise_level,
-    noise_scale,
+    norm_scale,
+    residual_scale,
 )
 from benchmark_utils.physics.problems import (
     PROBLEMS,
@@ -46,8 +48,10 @@ __all__ = [
     "check_tomography",
     "data_term",
     "default_strength",
+    "denoiser_scale",
     "estimated_maps",
     "filtered_back_projection",
     "noise_level",
-    "noise_scale",
+    "norm_scale",
+    "residual_scale",
 ]

@@ -3,7 +3,7 @@
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.parameters import FLAG, one_of, one_or_each
 from benchmark_utils.physics.degradations import Identity
-from benchmark_utils.physics.noise import noise_scale
+from benchmark_utils.physics.noise import denoiser_scale, residual_scale
 from benchmark_utils.priors.fire import Residuals
 from benchmark_utils.solving.search import Choice, Range
 from benchmark_utils.solving.solver import IterativeSolver
@@ -22,9 +22,9 @@ class RestorationPriors(IterativeSolver):
         plug-and-play.
     gamma : one weight for all priors, or one each: 0.5 or "0.5+0.2+0.3".
     lambda_ : weight of f for measurements with noise 0.01, the authors' only level; it
-        is divided by noise / 0.01 (see ``noise_scale``).
+        is divided by (noise / 0.01)^{0.8} (see ``residual_scale``).
     noise : the noise that each D adds (at last, where it decreases), for
-        measurements with noise 0.01; it is multiplied by (noise / 0.01)^{1/2}.
+        measurements with noise 0.01; it is multiplied by (noise / 0.01)^{0.6}.
     sigma_factor : R is told this many times the noise that D adds, since x_k has errors
         of its own. Networks that are not told a noise level ignore it.
     strength : how much of the ranges of the D_n is used, from the mild end (blur width,
@@ -109,11 +109,11 @@ class RestorationPriors(IterativeSolver):
 
     def level(self, f):
         """Of D, at last, for the noise of the measurements of the data term ``f``."""
-        return self.noise * noise_scale(f.noise_level)
+        return self.noise * denoiser_scale(f.noise_level)
 
     def weight(self, f):
         """lambda, for the noise of the measurements of ``f``."""
-        return self.lambda_ / noise_scale(f.noise_level) ** 2
+        return self.lambda_ / residual_scale(f.noise_level)
 
     def start(self, f, y):
         """The first iterate."""

@@ -29,6 +29,7 @@ SOLVERS = {
     "PnP-ADMM": {"n_iter": 4},
     "SNORE": {"n_iter": 4},
     "FiRe-HQS": {"priors": "denoiser+jpeg", "n_iter": 4},
+    "FiRe-ADMM": {"priors": "denoiser+jpeg", "n_iter": 4},
     "DRP": {"n_iter": 2},
     "SHARP": {"n_iter": 2},
     "Restoration-PnP": {"n_iter": 2},
