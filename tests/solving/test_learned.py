@@ -186,7 +186,9 @@ def test_a_batch_larger_than_the_set_is_said(data):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_training_image_is_said(name, data):
-    assert "there are none: is n_train at least 1?" in made(name, {**data, "train": []})
+    assert "there are none: is n_train at least 1, or train given?" in made(
+        name, {**data, "train": []}
+    )
 
 
 def test_one_training_image_is_enough_and_nothing_is_held_out(get_data):
