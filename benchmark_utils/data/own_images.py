@@ -51,7 +51,7 @@ def own_problem(physics, noise_level=None):
 
     Parameters
     ----------
-    physics : str, deepinv LinearPhysics, or callable (shape, generator) -> LinearPhysics
+    physics : str, deepinv LinearPhysics, or callable (shape, generator) -> physics
         A text is the name of a problem, or of a file: /my/file.py.
     noise_level : float or None
         None: that of the problem, or of the physics.

@@ -117,7 +117,7 @@ def evaluate(
         Where it and the solvers run: auto (a GPU if there is one), cpu, cuda, cuda:1.
     images : dict {name: image}, list, tensor (B, C, H, W), or folder
         In place of a dataset: images of one's own, which ``physics`` measures.
-    physics : str, deepinv LinearPhysics, or callable (shape, generator) -> LinearPhysics
+    physics : str, deepinv LinearPhysics, or callable (shape, generator) -> physics
         The operator for ``images``, with its noise: "sr4", "/my/file.py"...
     noise_level : float or None
         Standard deviation of Gaussian noise in place of that of ``physics``.

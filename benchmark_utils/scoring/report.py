@@ -1,5 +1,6 @@
 """What an evaluation gives: a table, scores of each image, pictures."""
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -63,6 +64,21 @@ class Report:
         ]
         return scores.rename_axis(index=None, columns=None)
 
+    def _cells(self, score, digits):
+        """``pivot`` as text; "-" where a solver was not run."""
+        run = set(zip(self.table["dataset_name"], self.table["solver_name"]))
+
+        def cell(dataset, solver, value):
+            if (dataset, solver) not in run:
+                return "-"
+            is_finite = math.isfinite(value)
+            return f"{value:.{digits}f}" if is_finite else score_cell(value)
+
+        scores = self.pivot(score)
+        return scores.apply(
+            lambda column: [cell(column.name, *item) for item in column.items()]
+        )
+
     def marks(self, score="psnr"):
         """DataFrame like ``pivot``: "*" for the best, "~" for what may be as good.
 
@@ -81,7 +97,7 @@ class Report:
         return marks
 
     def __repr__(self):
-        cells = self.pivot().map(lambda v: score_cell(v if pd.isna(v) else f"{v:.2f}"))
+        cells = self._cells("psnr", 2)
         marks = self.marks()
         cells = cells + marks.map(lambda mark: mark or " ")
         cells.columns = [short_label(name) for name in cells.columns]
@@ -102,15 +118,9 @@ class Report:
         """A table of solvers and problems (booktabs): in bold, the best of a column,
         and what may be as good.
         """
+        cells = self._cells(score, digits)
         bold = self.marks(score).ne("")
-        cells = self.pivot(score)
-        for dataset in cells:
-            cells[dataset] = [
-                "--"
-                if pd.isna(v)
-                else rf"\textbf{{{v:.{digits}f}}}" * b or f"{v:.{digits}f}"
-                for v, b in zip(cells[dataset], bold[dataset])
-            ]
+        cells = cells.mask(bold, r"\textbf{" + cells + "}")
         cells.index = [_escaped(name) for name in cells.index]
         cells.columns = [_escaped(short_label(name)) for name in cells.columns]
         return cells.to_latex(column_format="l" + "c" * cells.shape[1])
