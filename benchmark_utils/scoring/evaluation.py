@@ -10,7 +10,8 @@ from the root of the repository.
 """
 
 import io
-from contextlib import nullcontext, redirect_stdout
+import warnings
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 from urllib.parse import quote
@@ -173,18 +174,9 @@ def _evaluate(
     benchmark, function, datasets, name, against, output, requires_grad, device, verbose
 ):
     others = benchmark.check_solver_patterns(as_list(against)) if against else []
-    failures, skipped, log = [], {}, io.StringIO()
+    failures, log = [], io.StringIO()
     ours = solver_from_function(function, name, requires_grad, failures)
-    skip = TerminalOutput.skip
-
-    def noted(self, reason=None, objective=False):
-        skipped[str(self.dataset), str(self.solver)] = reason
-        return skip(self, reason, objective)
-
-    with (
-        patch.object(TerminalOutput, "skip", noted),
-        nullcontext() if verbose else redirect_stdout(log),
-    ):
+    with noted_skips() as skipped, nullcontext() if verbose else quiet(log):
         _, results = _run_benchmark(
             benchmark,
             solvers=[(ours, {}), *others],
@@ -219,6 +211,33 @@ def _evaluate(
         )
     where = str(resolved(device))
     return Report(table, results, page, where, skipped, benchmark.seed, log.getvalue())
+
+
+@contextmanager
+def quiet(log):
+    """What is printed goes to ``log``; the report says where the results are."""
+    with warnings.catch_warnings(), redirect_stdout(log):
+        warnings.filterwarnings("ignore", ".* already exists. Saving results to")
+        yield
+
+
+@contextmanager
+def noted_skips():
+    """{(dataset, solver): reason} of what benchopt skips meanwhile."""
+    skipped = {}
+    skip, show_status = TerminalOutput.skip, TerminalOutput.show_status
+
+    def noted_skip(self, reason=None, objective=False):
+        skipped[str(self.dataset), str(self.solver)] = reason
+        return skip(self, reason, objective)
+
+    def noted_status(self, status, reason=None, *args, **kwargs):
+        if status == "skip" and reason:
+            skipped[str(self.dataset), str(self.solver)] = reason
+        return show_status(self, status, reason, *args, **kwargs)
+
+    with patch.multiple(TerminalOutput, skip=noted_skip, show_status=noted_status):
+        yield skipped
 
 
 def _reason(cause, skipped):

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from benchmark_utils.common.device import check_device
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.modes import standard_modes
+from benchmark_utils.common.parameters import LEVEL
 from benchmark_utils.data.batches import Batch, measure
 from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS
 from benchmark_utils.data.images import center_crop
@@ -77,6 +78,7 @@ def restore(
         this problem.
     """
     check_device(device)
+    LEVEL.or_none().check("noise_level", noise_level)
     with standard_modes():
         measured = torch.as_tensor(y).detach()
         if measured.is_complex():
