@@ -26,6 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # Cosine of a kernel and the Gaussian one of its width: below, it is a motion blur.
 LIKE_A_GAUSSIAN = 0.9
 
+# The side (pixels) of the smallest image whose noise is estimated.
+SMALLEST_ESTIMATED = 48
+
 
 def restore(
     y,
@@ -126,6 +129,11 @@ def _batch(y, physics):
             "deepinv.physics.LinearPhysics."
         )
     physics = copy.deepcopy(physics).to("cpu")
+    if y.ndim == 3:
+        raise NotApplicable(
+            f"y has the shape {tuple(y.shape)}: it must be a batch (B, C, H, W), as "
+            "y[None] is."
+        )
     x = physics.A_adjoint(y)
     kinds = {1: IMAGES, 2: COMPLEX_IMAGES, 3: IMAGES}
     domain = VECTORS if x.ndim == 2 else kinds.get(x.shape[1]) if x.ndim == 4 else None
@@ -141,7 +149,7 @@ def _batch(y, physics):
             f"y has the shape {tuple(y.shape)}, and physics.A gives {expected} of "
             f"images of shape {tuple(x.shape)}: give the physics that measured y."
         )
-    checked(physics, x.shape[1:], "physics")
+    checked(physics, x.shape[1:], "physics", len(x))
     names = tuple(f"image {i}" for i in range(len(y)))
     return Batch(y=y, physics=physics, names=names, domain=domain)
 
@@ -155,17 +163,24 @@ def _set_noise(batch, noise_level):
         return f"{type(model).__name__} of physics"
     elif isinstance(model, dinv.physics.GaussianNoise):
         return f"noise level {float(model.sigma.max()):.4g}, of physics"
-    elif batch.y.ndim != 4:
-        raise NotApplicable(
-            "The noise of measurements that are no image cannot be estimated: give "
-            "noise_level, or a noise model to physics."
-        )
     else:
-        levels = dinv.models.PatchCovarianceNoiseEstimator()(batch.y)
-        noise_level = float(levels.square().mean().sqrt())
+        noise_level = _estimated_noise(batch.y)
         said = f"noise level {noise_level:.4g}, estimated"
     physics.noise_model = dinv.physics.GaussianNoise(sigma=noise_level)
     return said
+
+
+def _estimated_noise(y):
+    """The level of the noise of a batch of images (B, C, H, W)."""
+    if y.ndim != 4 or min(y.shape[-2:]) < SMALLEST_ESTIMATED:
+        raise NotApplicable(
+            "The noise of measurements that are no image, or a small one, cannot be "
+            "estimated: give noise_level, or a noise model to physics."
+        )
+    # With the patches of every third pixel alone, small images have too few.
+    stride = 1 if min(y.shape[-2:]) < 256 else 3
+    estimator = dinv.models.PatchCovarianceNoiseEstimator
+    return float(estimator.estimate_noise(y, stride=stride).square().mean().sqrt())
 
 
 def _instance(solver, parameters, seed):

@@ -13,8 +13,8 @@ from benchopt.results import read_results
 from conftest import ROOT
 
 from benchmark_utils.common.errors import NotApplicable
-from benchmark_utils.scoring import evaluation
 from benchmark_utils.common.modes import SEED
+from benchmark_utils.scoring import evaluation
 from benchmark_utils.scoring.evaluation import evaluate
 from benchmark_utils.scoring.functions import looks_like_bytes
 from benchmark_utils.scoring.report import Report
@@ -233,6 +233,14 @@ def test_nothing_is_printed_but_what_the_function_prints(output, capfd):
 def test_images_and_physics_without_meaning_are_refused(arguments, sentence):
     with pytest.raises(NotApplicable, match=sentence):
         evaluate(lambda y, physics: y, **arguments)
+
+
+def test_an_operator_of_several_images_has_a_part_for_each(output):
+    mask = (torch.rand(2, 1, 24, 20, generator=torch.Generator()) > 0.5).float()
+    physics = dinv.physics.Inpainting((3, 24, 20), mask=mask)
+    report = evaluate(lambda y, p: y, images=IMAGES, physics=physics, output=output)
+    missing = ((1 - mask) * IMAGES).square().mean((1, 2, 3))
+    assert report.scores.psnr.to_numpy() == pytest.approx(-10 * missing.log10())
 
 
 def test_an_operator_for_other_images_is_said(output):
