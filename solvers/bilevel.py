@@ -18,7 +18,7 @@ class Solver(LearnedSolver):
     parameters = {
         "prior": one_of("tv", "experts")("experts"),
         "n_iter": COUNT(100),
-        **LearnedSolver.training(n_steps=40, lr=0.05),
+        **LearnedSolver.training(n_steps=30, lr=0.05),
     }
     test_config = {"n_steps": 2, "n_iter": 5}
     FILTERS_LR, SIZE = 5e-3, 5

@@ -12,7 +12,7 @@ from benchmark_utils.dictionaries import (
     patch_atoms,
     random_atoms,
 )
-from benchmark_utils.physics import data_term
+from benchmark_utils.physics import REFERENCE_NOISE, data_term, norm_scale
 from benchmark_utils.solving import IterativeSolver, Range
 
 # Learning rates that suit the atoms to start from.
@@ -24,11 +24,12 @@ class Solver(IterativeSolver):
 
     Malezieux, Michel, Moreau and Kowalski (2024): for each image,
 
-        min_{d, z} 1/2 ||A (x_low + sum_k d_k * z_k) - y||^2 + reg sigma ||z||_1,
+        min_{d, z} 1/2 ||A (x_low + sum_k d_k * z_k) - y||^2 + weight ||z||_1,
 
     ||d_k|| = 1, then more iterations on the codes z of the atoms found. x_low holds the
     low frequencies of the first guess (a Gaussian mean of width ``low`` pixels): in the
     paper it is 0, and the l1 norm shrinks the mean of the image.
+    weight = 0.01 reg (noise / 0.01)^{1.4}, as that of TV.
 
     init : "patches" of the first guess, or "random" atoms.
     nonnegative : z >= 0.
@@ -58,7 +59,7 @@ class Solver(IterativeSolver):
         guess = f.initial_guess()
         x_low = low_frequencies(guess, self.low)
         f = f.without(x_low)
-        lam = self.reg * f.noise_level
+        lam = self.reg * REFERENCE_NOISE * norm_scale(f.noise_level)
         learning = learn_convolutional(
             [f],
             self.first_atoms(guess - x_low),

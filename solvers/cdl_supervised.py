@@ -11,7 +11,7 @@ from benchmark_utils.dictionaries import (
     low_frequencies,
     patch_atoms,
 )
-from benchmark_utils.physics import data_term
+from benchmark_utils.physics import REFERENCE_NOISE, data_term, norm_scale
 from benchmark_utils.solving import IterativeSolver, Range
 
 
@@ -24,7 +24,8 @@ class Solver(IterativeSolver):
 
         min_{d, z} 1/2 ||x_low + sum_k d_k * z_k - x||^2 + LEARNING_LAM ||z||_1,
 
-    ||d_k|| = 1. Each step of learning takes one image.
+    ||d_k|| = 1. Each step of learning takes one image. The weight of the codes of
+    measurements is 0.01 reg (noise / 0.01)^{1.4}, as that of TV.
     """
 
     name = "CDL supervised"
@@ -60,6 +61,6 @@ class Solver(IterativeSolver):
     def iterate(self, y, physics):
         f = data_term(physics, y)
         x_low = low_frequencies(f.initial_guess(), self.low)
-        lam = self.reg * f.noise_level
+        lam = self.reg * REFERENCE_NOISE * norm_scale(f.noise_level)
         f = f.without(x_low)
         yield from coded_images(f, self.atoms, lam, n_iter=self.n_iter, low=x_low)

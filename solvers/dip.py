@@ -1,9 +1,9 @@
 import deepinv as dinv
 import torch
 
-from benchmark_utils.common import COUNT, POSITIVE, whole
+from benchmark_utils.common import COUNT, whole
 from benchmark_utils.physics import data_term
-from benchmark_utils.solving import IterativeSolver
+from benchmark_utils.solving import Iterations, IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -20,10 +20,14 @@ class Solver(IterativeSolver):
 
     name = "DIP"
     parameters = {
-        "n_iter": COUNT(1000),
+        "n_iter": ["tuned"],
         "channels": COUNT(32),
         "layers": whole(2)(6),
-        "lr": POSITIVE(0.01),
+        "lr": ["tuned"],
+    }
+    search_space = {
+        "n_iter": Iterations(1000, maximum=2000),
+        "lr": Range(0.001, 0.1, default=0.01),
     }
     test_config = {"n_iter": 5}
     requires_grad = True

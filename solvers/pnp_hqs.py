@@ -1,8 +1,7 @@
 import numpy as np
 
-from benchmark_utils.common import COUNT
 from benchmark_utils.physics import data_term
-from benchmark_utils.solving import IterativeSolver, Range
+from benchmark_utils.solving import Choice, IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -13,21 +12,23 @@ class Solver(IterativeSolver):
         x_{k+1} = prox_{f / alpha_k}(z_k),   alpha_k = reg sigma^2 / sigma_k^2
         z_{k+1} = denoiser(x_{k+1}, sigma_k)
 
-    with sigma_k from ``sigma_start`` down to ``sigma_end``, evenly on a logarithmic
-    scale (the paper: 49/255 down to the noise level sigma, reg = 0.23, 8 steps).
+    with sigma_k from ``sigma_start``, the error of the first guess whatever the noise
+    level sigma, to ``end_ratio`` sigma, evenly on a logarithmic scale (the paper:
+    49/255, 1, reg = 0.23, 8 steps).
     """
 
     name = "PnP-HQS"
     parameters = {
         "denoiser": ["compact"],
-        "n_iter": COUNT(8),
+        "n_iter": ["tuned"],
         "sigma_start": ["tuned"],
-        "sigma_end": ["tuned"],
+        "end_ratio": ["tuned"],
         "reg": ["tuned"],
     }
     search_space = {
-        "sigma_start": Range(0.05, 0.3, default=49 / 255),
-        "sigma_end": Range(0.005, 0.15, default=0.03),
+        "n_iter": Choice(8, (8, 15, 30)),
+        "sigma_start": Range(0.03, 0.6, default=49 / 255),
+        "end_ratio": Range(0.2, 8.0, default=1.0),
         "reg": Range(0.02, 5.0, default=0.23),
     }
 
@@ -40,9 +41,8 @@ class Solver(IterativeSolver):
     def iterate(self, y, physics):
         f = data_term(physics, y)
         z = f.initial_guess()
-        for sigma in np.geomspace(
-            self.sigma_start, self.sigma_end, self.n_iter
-        ).tolist():
+        sigma_end = self.end_ratio * f.noise_level
+        for sigma in np.geomspace(self.sigma_start, sigma_end, self.n_iter).tolist():
             x = f.prox(z, sigma**2 / (self.reg * f.noise_level**2))
             z = self.denoise(x, sigma)
             yield z

@@ -1,6 +1,8 @@
-from benchmark_utils.common import COUNT, POSITIVE, NotApplicable
-from benchmark_utils.physics import adjoint, data_term
-from benchmark_utils.solving import IterativeSolver, Range
+from dataclasses import replace
+
+from benchmark_utils.common import POSITIVE, NotApplicable
+from benchmark_utils.physics import adjoint, data_term, denoiser_scale, residual_scale
+from benchmark_utils.solving import Iterations, IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -10,23 +12,27 @@ class Solver(IterativeSolver):
     Problems". With H the linear part of the degradation drawn at iteration k, and
     x_R = R(H x_k + noise),
 
-        x_{k+1} = x_k - step (A^T (A x_k - y) / ||A||^2 + reg H^T H (x_k - x_R))
+        x_{k+1} = x_k - step (A^T (A x_k - y) / ||A||^2 + weight H^T H (x_k - x_R))
 
     so that the prior only speaks of what H keeps. JPEG is not linear, and refused.
+    ``noise``, that of the degradation, is for measurements with noise 0.01, and is
+    multiplied by (theirs / 0.01)^{0.6} (see ``denoiser_scale``); weight = reg
+    (theirs / 0.01)^{0.8}.
     """
 
     name = "SHARP"
     parameters = {
         "prior": ["deblur"],
         "networks": ["compact"],
-        "n_iter": COUNT(60),
+        "n_iter": ["tuned"],
         "step": POSITIVE(0.9),
         "reg": ["tuned"],
         "noise": ["tuned"],
     }
     search_space = {
-        "reg": Range(0.003, 1.0, default=0.1, may_be_zero=True),
-        "noise": Range(0.003, 0.1, default=0.03, may_be_zero=True),
+        "n_iter": Iterations(60, maximum=150),
+        "reg": Range(0.003, 2.0, default=0.1, may_be_zero=True),
+        "noise": Range(0.002, 0.2, default=0.03, may_be_zero=True),
     }
     always_shown = ("prior",)
     requires_grad = True
@@ -37,18 +43,19 @@ class Solver(IterativeSolver):
         self.check_restoration(self.prior, self.networks)
 
     def setup(self):
-        self.R = self.load_restoration(
-            self.prior, self.networks, noise=(self.noise, self.noise)
-        )
+        self.R = self.load_restoration(self.prior, self.networks)
 
     def iterate(self, y, physics):
         f = data_term(physics, y)
+        noise = self.noise * denoiser_scale(f.noise_level)
+        D = replace(self.R.degradation, noise=(noise, noise))
+        weight = self.reg * residual_scale(f.noise_level)
         x = f.initial_guess()
         for _ in range(self.n_iter):
-            degraded = self.R.degradation(x, self.generator)
+            degraded = D(x, self.generator)
             H = degraded.operator
             residual = x - self.R.restore(degraded, x.shape[-2:])
             prior_gradient = adjoint(H, x, H(residual))
             data_gradient = f.grad(x) / f.lipschitz
-            x = x - self.step * (data_gradient + self.reg * prior_gradient)
+            x = x - self.step * (data_gradient + weight * prior_gradient)
             yield x

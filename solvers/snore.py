@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
-from benchmark_utils.common import COUNT, POSITIVE
-from benchmark_utils.physics import data_term
-from benchmark_utils.solving import IterativeSolver, Range
+from benchmark_utils.common import POSITIVE
+from benchmark_utils.physics import data_term, denoiser_scale, residual_scale
+from benchmark_utils.solving import Choice, IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
@@ -13,23 +13,26 @@ class Solver(IterativeSolver):
     REgularization": stochastic gradient descent, with fresh noise at each iteration,
 
         x_{k+1} = x_k - step (A^T (A x_k - y) / ||A||^2
-                              + reg (x_k - denoiser(x_k + sigma_k n_k, sigma_k)))
+                              + weight (x_k - denoiser(x_k + sigma_k n_k, sigma_k)))
 
-    and sigma_k from ``sigma_start`` to ``sigma_end``, on a logarithmic scale.
+    and sigma_k from ``sigma_start`` to ``sigma_end``, on a logarithmic scale. They are
+    for measurements with noise 0.01, and are multiplied by (noise / 0.01)^{0.6} (see
+    ``denoiser_scale``); weight = reg (noise / 0.01)^{0.8}.
     """
 
     name = "SNORE"
     parameters = {
         "denoiser": ["compact"],
-        "n_iter": COUNT(60),
+        "n_iter": ["tuned"],
         "step": POSITIVE(0.9),
         "sigma_start": ["tuned"],
         "sigma_end": ["tuned"],
         "reg": ["tuned"],
     }
     search_space = {
-        "sigma_start": Range(0.02, 0.2, default=0.1),
-        "sigma_end": Range(0.003, 0.1, default=0.02),
+        "n_iter": Choice(60, (15, 30, 60, 120)),
+        "sigma_start": Range(0.02, 0.6, default=0.1),
+        "sigma_end": Range(0.002, 0.2, default=0.02),
         "reg": Range(0.003, 1.0, default=0.1, may_be_zero=True),
     }
 
@@ -42,11 +45,11 @@ class Solver(IterativeSolver):
     def iterate(self, y, physics):
         f = data_term(physics, y)
         x = f.initial_guess()
-        for sigma in np.geomspace(
-            self.sigma_start, self.sigma_end, self.n_iter
-        ).tolist():
+        weight = self.reg * residual_scale(f.noise_level)
+        sigmas = np.geomspace(self.sigma_start, self.sigma_end, self.n_iter)
+        for sigma in (sigmas * denoiser_scale(f.noise_level)).tolist():
             noise = torch.randn(x.shape, generator=self.generator, device=x.device)
             residual = x - self.denoise(x + sigma * noise, sigma)
-            gradient = f.grad(x) / f.lipschitz + self.reg * residual
+            gradient = f.grad(x) / f.lipschitz + weight * residual
             x = x - self.step * gradient
             yield x

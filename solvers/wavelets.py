@@ -3,13 +3,13 @@ import torch
 from torch.nn import functional as F
 
 from benchmark_utils.common import COUNT, FLAG, NotApplicable, next_momentum
-from benchmark_utils.physics import data_term
+from benchmark_utils.physics import REFERENCE_NOISE, data_term, norm_scale
 from benchmark_utils.priors import pad_to_multiple, soft_threshold
 from benchmark_utils.solving import IterativeSolver, Range
 
 
 class Solver(IterativeSolver):
-    """min_x 1/2 ||A x - y||^2 + reg sigma ||W x||_1, by FISTA.
+    """min_x 1/2 ||A x - y||^2 + weight ||W x||_1, by FISTA.
 
     Beck and Teboulle (2009). W are the details, at all levels, of an orthonormal
     wavelet transform, whose coarse approximation is not penalised. The transform is
@@ -17,7 +17,7 @@ class Solver(IterativeSolver):
     draws a circular shift of the image at each iteration and averages the second half
     of the iterates (cycle spinning: Figueiredo and Nowak, 2003), which removes the
     artefacts of the grid. The real and the imaginary part of a complex image are shrunk
-    together.
+    together. weight = 0.01 reg (noise / 0.01)^{1.4}, as that of TV.
     """
 
     name = "Wavelets"
@@ -41,7 +41,7 @@ class Solver(IterativeSolver):
     def iterate(self, y, physics):
         f = data_term(physics, y)
         step = 1 / f.lipschitz
-        threshold = step * self.reg * f.noise_level
+        threshold = step * self.reg * REFERENCE_NOISE * norm_scale(f.noise_level)
         x0 = f.initial_guess()
         height, width = x0.shape[-2:]
         is_complex = self.domain.kind == "complex"

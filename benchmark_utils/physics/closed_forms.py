@@ -75,7 +75,7 @@ class MaskDataTerm(DiagonalDataTerm):
         super().__init__(physics, y)
         mask = getattr(physics, "mask", None)
         mask = mask.to(y) if torch.is_tensor(mask) else y.new_ones(1)
-        self.known, self.measured = mask, y
+        self.known = mask
         self.mask = self._weighted(mask)
         self.spectrum = self.mask.square()
 

@@ -34,19 +34,19 @@ def conjugate_gradient(operator, b, max_iter=300, tol=1e-5, precondition=None):
     """
     precondition = precondition or (lambda residual: residual)
     x, residual, direction = torch.zeros_like(b), b, precondition(b)
-    energy, slope = dot(residual, residual), dot(residual, direction)
-    aim = tol**2 * energy
+    error, slope = dot(residual, residual), dot(residual, direction)
+    aim = tol**2 * error
     tiny = torch.finfo(b.dtype).tiny
     for _ in range(max_iter):
-        if bool((energy <= aim).all()):
+        if bool((error <= aim).all()):
             break
         image = operator(direction)
         step = slope / dot(direction, image).clamp(min=tiny)
         # A signal that has arrived stays where it is, and rounding does not grow.
-        step = torch.where(energy > aim, step, 0.0)
+        step = torch.where(error > aim, step, 0.0)
         x = x + step * direction
         residual = residual - step * image
-        energy, descent = dot(residual, residual), precondition(residual)
+        error, descent = dot(residual, residual), precondition(residual)
         new_slope = dot(residual, descent)
         direction = descent + new_slope / slope.clamp(min=tiny) * direction
         slope = new_slope

@@ -85,14 +85,21 @@ class Problem(ABC):
         """The sides of the images are multiples of this."""
         return 1
 
+    def told(self, physics, generator):
+        """What solvers are told of the ``physics`` that measures: all of it.
+
+        A problem about wrong models returns another physics, drawn from ``generator``.
+        """
+        return physics
+
     @float32_by_default()
     def physics(self, shape, generator, n_images=1):
         """The operator with its noise model."""
         physics = self.operator(shape, generator, n_images)
-        physics.noise_model = self.noise_model()
+        physics.noise_model = self.noise_model(physics)
         return physics
 
-    def noise_model(self):
+    def noise_model(self, physics):
         """The deepinv noise model of the strengths."""
         return NOISES[self.noise](self.noise_level, self.gain)
 
@@ -236,7 +243,7 @@ class OwnProblem(Problem):
         }
         physics = self.operator(shape, generator, n_images)
         if asked:
-            physics.noise_model = Denoising(**asked).noise_model()
+            physics.noise_model = Denoising(**asked).noise_model(physics)
         return physics
 
 
@@ -248,12 +255,11 @@ PROBLEMS = {
     "inpainting": Inpainting,
 }
 
-# What a dataset offers as parameters; None is the default of the problem at hand.
-STRENGTHS = tuple(
-    dict.fromkeys(
-        entry.name for problem in PROBLEMS.values() for entry in fields(problem)
-    )
-)
+
+def strengths_of(problems):
+    """The names of all their strengths, for {name: class} of problems."""
+    names = (entry.name for problem in problems.values() for entry in fields(problem))
+    return tuple(dict.fromkeys(names))
 
 
 def bicubic_kernel(factor):
@@ -273,11 +279,12 @@ def bicubic_kernel(factor):
     return torch.outer(profile, profile)[None, None].float()
 
 
-def make_problem(name, **strengths):
+def make_problem(name, problems=PROBLEMS, **strengths):
     """The problem of this name; a strength that is None has its default.
 
-    The name may be that of a function of the user's: /my/file.py, which makes the
-    operator by its ``make_physics(shape, generator)``, or '/my/file.py:blur'.
+    ``problems`` is {name: class} of those to choose from. The name may be that of a
+    function of the user's: /my/file.py, which makes the operator by its
+    ``make_physics(shape, generator)``, or '/my/file.py:blur'.
 
     Raises
     ------
@@ -286,27 +293,28 @@ def make_problem(name, **strengths):
     """
     given = {key: value for key, value in strengths.items() if value is not None}
     is_own = split_name(name) != (None, None)
-    if not is_own and name not in PROBLEMS:
+    if not is_own and name not in problems:
         raise NotApplicable(
-            f"Unknown problem {name!r}. The problems are: {', '.join(PROBLEMS)}, or "
+            f"Unknown problem {name!r}. The problems are: {', '.join(problems)}, or "
             "/my/file.py with a function make_physics(shape, generator)."
         )
-    known = Problem if is_own else PROBLEMS[name]
+    known = Problem if is_own else problems[name]
     if unknown := given.keys() - {entry.name for entry in fields(known)}:
         raise NotApplicable(f"The problem {name} has no {', '.join(sorted(unknown))}.")
     if is_own:
         return OwnProblem(make=load_function(name), label=name, **given)
-    return PROBLEMS[name](**given)
+    return problems[name](**given)
 
 
-def default_strength(problem, name):
+def default_strength(problem, name, problems=PROBLEMS):
     """What None stands for; None if the problem is unknown or lacks this strength."""
-    return getattr(PROBLEMS.get(problem), name, None)
+    return getattr(problems.get(problem), name, None)
 
 
-def make_physics(problem, shape, generator, n_images=1, **strengths):
+def make_physics(problem, shape, generator, n_images=1, problems=PROBLEMS, **strengths):
     """The physics of a problem, for ``n_images`` images of ``shape`` (C, H, W).
 
     The parameters and errors are those of ``make_problem``.
     """
-    return make_problem(problem, **strengths).physics(shape, generator, n_images)
+    problem = make_problem(problem, problems, **strengths)
+    return problem.physics(shape, generator, n_images)

@@ -7,7 +7,7 @@ from benchmark_utils.priors.compact import (
     save_compact_weights,
 )
 from benchmark_utils.priors.experts import FieldsOfExperts
-from benchmark_utils.priors.fire import Residuals, schedule
+from benchmark_utils.priors.fire import Residuals, decreasing, running_mean
 from benchmark_utils.priors.networks import CompactUNet, ResidualBlock
 from benchmark_utils.priors.reconstruction import (
     ArtifactRemoval,
@@ -25,6 +25,7 @@ __all__ = [
     "ResidualBlock",
     "Residuals",
     "UnrolledHQS",
+    "decreasing",
     "gradient",
     "gradient_adjoint",
     "load_by_channels",
@@ -33,8 +34,8 @@ __all__ = [
     "on_image_grid",
     "pad_to_multiple",
     "project_on_ball",
+    "running_mean",
     "save_compact_weights",
-    "schedule",
     "soft_threshold",
     "untrained_denoiser",
 ]

@@ -34,6 +34,8 @@ class FieldsOfExperts(nn.Module):
     """
 
     EPS = 2e-3
+    # Of the conjugate gradient: its error is below the noise of the batches.
+    MAX_ITER, TOL = 50, 1e-3
 
     def __init__(self, filters, weight, learn_filters, n_iter, is_complex=False):
         super().__init__()
@@ -64,7 +66,9 @@ class FieldsOfExperts(nn.Module):
         f = data_term(physics, y)
         with torch.no_grad():
             *_, x = self.iterates(f)
-        return implicit_solution(x, lambda x: self.gradient(f, x))
+        return implicit_solution(
+            x, lambda x: self.gradient(f, x), self.MAX_ITER, self.TOL
+        )
 
     def iterates(self, f):
         """Accelerated gradient (Nesterov), restarted where it would climb."""

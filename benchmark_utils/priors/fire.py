@@ -9,19 +9,24 @@ import torch
 from benchmark_utils.physics.degradations import Identity, Measurement
 
 
-def schedule(noise_start, noise, n_iter, average):
-    """Of each iteration of FiRe: (noise of D, noise of the next D, share of the new x).
+def running_mean(n_iter, n_averaged):
+    """The share of each new point in what is shown: 1, then 1, 1/2, 1/3... at last.
 
-    The noise goes from ``noise_start`` to ``noise`` on a logarithmic scale, in the
-    first half of the iterations where the second one is averaged. A running mean takes
-    the share 1, 1/2, 1/3... of each new point; without averaging, all of it.
+    The ``n_averaged`` last of ``n_iter`` points are averaged.
     """
-    n_averaged = n_iter // 2 if average else 0
-    n_first = n_iter - n_averaged
+    return (n_iter - n_averaged) * [1.0] + [1 / k for k in range(1, n_averaged + 1)]
+
+
+def decreasing(start, end, n_iter, n_averaged):
+    """Of each iteration: (noise of D, noise of the next D, share of the new point).
+
+    The noise goes from ``start`` to ``end`` on a logarithmic scale, and stays there for
+    the ``n_averaged`` last iterations, which are averaged.
+    """
+    levels = np.geomspace(start, end, n_iter - n_averaged).tolist()
     # One level more for the last data term.
-    levels = [*np.geomspace(noise_start, noise, n_first).tolist()]
-    levels += (n_averaged + 1) * [noise]
-    shares = n_first * [1.0] + [1 / k for k in range(1, n_averaged + 1)]
+    levels += (n_averaged + 1) * [end]
+    shares = running_mean(n_iter, n_averaged)
     return [(*pair, share) for pair, share in zip(pairwise(levels), shares)]
 
 

@@ -2,6 +2,7 @@
 
 from benchmark_utils.solving.dictionary_solver import DictionarySolver
 from benchmark_utils.solving.learned_solver import LearnedSolver
+from benchmark_utils.solving.restoration_priors import RestorationPriors
 from benchmark_utils.solving.search import Choice, Iterations, Range
 from benchmark_utils.solving.solver import IterativeSolver
 from benchmark_utils.solving.tuned import (
@@ -19,6 +20,7 @@ __all__ = [
     "IterativeSolver",
     "LearnedSolver",
     "Range",
+    "RestorationPriors",
     "parse_key",
     "read_tuned",
     "solver_key",

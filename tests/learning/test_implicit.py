@@ -28,7 +28,7 @@ def experts(prior, **options):
         else lambda w, n, **o: FieldsOfExperts.cosines(3, w, n, **o)
     )
     model = make(0.3, 600, **options).double()
-    model.EPS = 0.05
+    model.EPS, model.MAX_ITER, model.TOL = 0.05, 200, 1e-6
     return model
 
 

@@ -84,6 +84,14 @@ def test_files_that_are_damaged_or_half_there_are_made_anew(name, folder):
     assert store.trained_weights("key", train)[2] and train.n == 2
 
 
+def test_weights_of_which_one_bit_has_changed_are_made_anew(folder):
+    store.trained_weights("key", Training())
+    path = folder / "key" / store.WEIGHTS
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert not store.trained_weights("key", Training())[2]
+
+
 def test_a_training_that_fails_leaves_no_weights(folder):
     def fails(checkpoint):
         checkpoint.write_text("resumed next time")

@@ -148,7 +148,7 @@ def assert_same(actual, expected, atol=1e-5):
 def test_a_denoiser_without_degradation_is_plug_and_play(problem, monkeypatch):
     batch = make_batch(problem)
     # PnP-HQS weighs the data by sigma_k^2 / (reg noise^2): lambda_ at the last sigma.
-    sigmas = {"sigma_start": 0.2, "sigma_end": 0.05}
+    sigmas = {"sigma_start": 0.2, "end_ratio": 5.0}
     hqs = solve("PnP-HQS", batch, n_iter=4, reg=0.5, **sigmas)
     levels = {"noise_start": 0.2, "noise": 0.05, "lambda_": 0.05**2 / (0.5 * 0.01**2)}
     # PnP-HQS starts by the prox.
@@ -327,7 +327,7 @@ def test_the_weight_of_the_data_is_relative_to_their_noise(level, network):
     (x,) = solve("FiRe-HQS", batch, **PLAIN | {"n_iter": 1})
     fit = data_term(batch.physics, batch.y)
     u = circular_mean(Degraded(fit.initial_guess(), None), None)
-    expected = fit.prox(u, PLAIN["lambda_"] * (0.01 / level) ** 2)
+    expected = fit.prox(u, PLAIN["lambda_"] * (0.01 / level) ** 0.8)
     torch.testing.assert_close(x, expected, rtol=0, atol=1e-5)
 
 
@@ -339,6 +339,85 @@ def test_the_factor_is_told_but_not_added(recorded, spied):
     for x, degraded in zip(clean, given, strict=True):
         assert float((degraded.y - x).std()) == pytest.approx(0.05, rel=0.1)
     assert told_levels(given) == pytest.approx([0.15] * 3)
+
+
+# FiRe-ADMM
+
+
+@pytest.mark.parametrize("problem", INVERSE_PROBLEMS)
+def test_admm_with_a_denoiser_and_without_degradation_is_plug_and_play(problem):
+    batch = make_batch(problem, noise_level=0.32)
+    pnp = solve("PnP-ADMM", batch, n_iter=5, sigma=0.05, reg=0.5)
+    # sigma^2 / (reg noise^2) at noise 0.01.
+    options = {"lambda_": 0.05**2 / (0.5 * 0.01**2), "noise": 0.05, "gamma": 1.0}
+    options |= {"degradation": "none", "sigma_factor": 1.0, "average": False}
+    ours = solve("FiRe-ADMM", batch, priors="denoiser", n_iter=5, **options)
+    assert_same(ours, pnp)
+    assert (ours[0] - ours[-1]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("problem", ["inpainting", "blur"])
+@pytest.mark.parametrize("gammas", [(1.0,), (0.4,), (0.3, 0.5)])
+def test_admm_with_projections_minimises_the_data_term_and_the_prior(
+    problem, gammas, network
+):
+    """S = 1 - sum_n gamma_n (1 - P_n) is the prox of 1/2 <x, (S^-1 - 1) x>.
+
+    That is mu/2 d_C^2 with mu = gamma / (1 - gamma) for one prior, and x in C where
+    gamma = 1, here the limit.
+    """
+    shape = (3, 8, 8)
+    batch = small_problem(problem, shape)
+    tasks = ["deblur", "sr2"][: len(gammas)]
+    maps = [projection(shape, 60, seed) for seed in range(len(tasks))]
+    for task, T in zip(tasks, maps):
+        network(task, lambda degraded, size, T=T: T(degraded.y))
+    A, identity = dense(batch.physics.A, shape), torch.eye(192, dtype=torch.float64)
+    residuals = (g * (identity - dense(T, shape)) for g, T in zip(gammas, maps))
+    S = identity - sum(residuals)
+    prior = torch.linalg.inv(S + 1e-9 * identity) - identity
+    target = 2.0 * A.mT @ batch.y.flatten(1).mT
+    expected = torch.linalg.solve(2.0 * A.mT @ A + prior, target)
+    options = {"gamma": "+".join(map(str, gammas)), "lambda_": 2.0}
+    options |= {"degradation": "none", "sigma_factor": 1.0, "average": False}
+    x = solve("FiRe-ADMM", batch, priors="+".join(tasks), n_iter=600, **options)[-1]
+    torch.testing.assert_close(x, expected.mT.reshape(x.shape), rtol=0, atol=1e-4)
+
+
+def test_admm_takes_all_residuals_at_one_point_with_a_new_degradation_each_time(
+    recorded, spied
+):
+    batch = make_batch("sr4", noise_level=0.32)
+    seen = {task: spied(task) for task in ("deblur", "inpaint")}
+    given = {task: recorded(task, circular_mean) for task in seen}
+    options = {"gamma": "0.3+0.4", "lambda_": 20.0, "noise": 0.03, "sigma_factor": 2.0}
+    options |= {"priors": "deblur+inpaint", "average": False, "n_iter": 3}
+    iterates = solve("FiRe-ADMM", batch, **options)
+    fit = data_term(batch.physics, batch.y)
+    z, u = fit.initial_guess(), torch.zeros_like(batch.x)
+    for k, ours in enumerate(iterates):
+        # lambda_ and noise are for noise 0.01: 32 times as much to the power 0.8, 0.6.
+        v = fit.prox(z - u, 20.0 / 16) + u
+        blurred, masked = (given[task][k] for task in seen)
+        for task in seen:
+            torch.testing.assert_close(seen[task][k], v, rtol=0, atol=1e-5)
+            assert told_levels(given[task])[k] == pytest.approx(2 * 8 * 0.03)
+        z = v - 0.3 * (v - circular_mean(blurred, None))
+        z = z - 0.4 * (v - circular_mean(masked, None))
+        u = v - z
+        torch.testing.assert_close(ours, z, rtol=0, atol=1e-5)
+    first, second, _ = (d.mask for d in given["inpaint"])
+    assert not torch.equal(first, second)
+
+
+def test_admm_shows_the_mean_of_its_last_third_and_feeds_nothing_back(network):
+    batch = make_batch("gaussian_deblurring")
+    network("sr2", circular_mean)
+    options = {"degradation": "none", "gamma": 0.8, "lambda_": 20.0, "n_iter": 9}
+    alone = solve("FiRe-ADMM", batch, **options, average=False)
+    averaged = solve("FiRe-ADMM", batch, **options)
+    assert_same(averaged[:7], alone[:7], 0)
+    torch.testing.assert_close(averaged[-1], torch.stack(alone[6:]).mean(0))
 
 
 # Several priors, shifts, averaging
@@ -580,7 +659,7 @@ def test_images_of_any_size_suit_a_prior_that_does_not_degrade_them():
     assert reason is None
 
 
-@pytest.mark.parametrize("solver", ["PnP-HQS", "FiRe-HQS", "DRP", "SHARP"])
+@pytest.mark.parametrize("solver", ["PnP-HQS", "FiRe-HQS", "FiRe-ADMM", "DRP", "SHARP"])
 @pytest.mark.parametrize("problem", ["gaussian_deblurring", "sr4"])
 def test_grey_images_are_restored(problem, solver):
     batch = make_batch(problem, (1, 32, 28))
@@ -604,8 +683,8 @@ def test_a_network_that_gives_another_size_is_told_so():
 # Runs
 
 
-ONE_PRIOR = {"FiRe-HQS": "priors", "SNORE": "denoiser"}
-STOCHASTIC = ["FiRe-HQS", "SHARP", "SNORE", "Fixed points"]
+ONE_PRIOR = {"FiRe-HQS": "priors", "FiRe-ADMM": "priors", "SNORE": "denoiser"}
+STOCHASTIC = ["FiRe-HQS", "FiRe-ADMM", "SHARP", "SNORE", "Fixed points"]
 
 
 def small_run(name, batch, n_iter=3, seed=0):
@@ -669,8 +748,10 @@ def test_snore_s_denoiser_sees_noise_of_the_schedule(monkeypatch):
     monkeypatch.setitem(denoisers.DENOISERS, "recorded", lambda device: recorded)
     sigmas = {"sigma_start": 0.2, "sigma_end": 0.05}
     options = {"denoiser": "recorded", "reg": 0.0, "n_iter": 3}
-    iterates = solve("SNORE", make_batch("denoising"), **options, **sigmas)
-    assert [sigma for _, sigma in told] == pytest.approx([0.2, 0.1, 0.05])
+    batch = make_batch("denoising", noise_level=0.32)
+    iterates = solve("SNORE", batch, **options, **sigmas)
+    # They are for noise 0.01, and grow as the power 0.6 of it.
+    assert [sigma for _, sigma in told] == pytest.approx([1.6, 0.8, 0.4])
     for x, (noisy, sigma) in zip(iterates, told[1:]):
         assert float((noisy - x).std()) == pytest.approx(sigma, rel=0.1)
 
@@ -680,8 +761,9 @@ def test_snore_adds_its_weighted_residual(monkeypatch):
         denoisers.DENOISERS, "half", lambda device: lambda x, sigma: 0.5 * x
     )
     sigmas = {"sigma_start": 1e-9, "sigma_end": 1e-9}
-    options = {"denoiser": "half", "reg": 0.4, "step": 0.7, "n_iter": 2}
-    batch = make_batch("denoising")
+    # It is for noise 0.01, and grows as the power 0.8 of it: 0.4.
+    options = {"denoiser": "half", "reg": 0.025, "step": 0.7, "n_iter": 2}
+    batch = make_batch("denoising", noise_level=0.32)
     first, second = solve("SNORE", batch, **options, **sigmas)
     expected = first - 0.7 * (first - batch.y + 0.4 * 0.5 * first)
     torch.testing.assert_close(second, expected)
@@ -700,7 +782,7 @@ def test_sharp_with_a_perfect_network_descends_the_data_term(prior, network, spi
 
 def test_sharp_speaks_only_of_what_the_degradation_keeps(network):
     """Its step is H^T H (x - R(H x)), with the H that was drawn."""
-    batch = make_batch("denoising")
+    batch = make_batch("denoising", noise_level=0.32)
     drawn = []
 
     def half(degraded, size):
@@ -708,7 +790,8 @@ def test_sharp_speaks_only_of_what_the_degradation_keeps(network):
         return torch.full_like(batch.y, 0.5)
 
     network("inpaint", half)
-    options = {"reg": 0.4, "step": 0.7, "noise": 0.0, "n_iter": 2}
+    # It is for noise 0.01, and grows as the power 0.8 of it: 0.4.
+    options = {"reg": 0.025, "step": 0.7, "noise": 0.0, "n_iter": 2}
     first, second = solve("SHARP", batch, prior="inpaint", **options)
     H = drawn[1]
     gradient = adjoint(H, first, H(first - 0.5))
@@ -722,7 +805,7 @@ def test_drp_with_a_perfect_network_recovers_the_image(problem, network):
     batch = make_batch(problem, n_images=1)
     batch = replace(batch, y=batch.physics.A(batch.x))
     network("sr2", lambda degraded, size: batch.x)
-    options = {"tau": 0.5, "lambda_": 10.0, "noise": 0.01, "n_cg": 3}
+    options = {"tau": 0.5, "reg": 0.1, "noise": 0.01, "n_cg": 3}
     x = solve("DRP", batch, prior="sr2", n_iter=20, **options)[-1]
     torch.testing.assert_close(x, batch.x, rtol=0, atol=0.01)
 
@@ -730,7 +813,7 @@ def test_drp_with_a_perfect_network_recovers_the_image(problem, network):
 def test_drp_s_network_sees_the_small_image_without_noise(recorded):
     batch = make_batch("inpainting", shape=(3, 32, 31))
     given = recorded("sr3", lambda degraded, size: torch.zeros_like(batch.y))
-    options = {"tau": 0.5, "lambda_": 10.0, "noise": 0.02}
+    options = {"tau": 0.5, "reg": 0.1, "noise": 0.02}
     iterates = solve("DRP", batch, prior="sr3", n_iter=3, **options)
     for x, degraded in zip(iterates, given[1:]):
         torch.testing.assert_close(degraded.y, Downscaling(3).downscale(x))
@@ -742,8 +825,8 @@ def test_drp_s_network_sees_the_small_image_without_noise(recorded):
 def test_drp_with_enough_steps_minimises_its_criterion(network):
     batch = make_batch("denoising", shape=(1, 12, 12), noise_level=0.02)
     network("sr2", lambda degraded, size: torch.full_like(batch.y, 0.5))
-    # Twice the noise, a quarter of the weight: 0.3.
-    options = {"tau": 0.4, "lambda_": 1.2, "noise": 0.02}
+    # A weight of 4.8 for noise 0.01; twice the noise, a sixteenth of it: 0.3.
+    options = {"tau": 0.4, "reg": 1 / 4.8, "noise": 0.02}
     first, second = solve("DRP", batch, prior="sr2", n_iter=2, n_cg=40, **options)
     H = dense(Downscaling(2).downscale, (1, 12, 12))
     s = (first - 0.4 * (first - 0.5)).flatten(1).mT.double()
@@ -776,20 +859,21 @@ def test_drp_improves_photographs_to_its_last_iteration(problem, gain):
 
 @pytest.mark.parametrize("problem", INVERSE_PROBLEMS)
 def test_restoration_pnp_never_degrades_what_its_network_sees(problem, recorded, spied):
-    batch = make_batch(problem, noise_level=0.02)
+    batch = make_batch(problem, noise_level=0.32)
     degraded_images = spied("deblur")
     given = recorded("deblur", circular_mean)
-    options = {"lambda_": 30.0, "noise": 0.04, "n_iter": 4}
+    # It is for noise 0.01, and grows as the power 0.6 of it: 0.4.
+    options = {"reg": 0.5, "sigma": 0.05, "n_iter": 4}
     iterates = solve("Restoration-PnP", batch, prior="deblur", **options)
     assert not degraded_images
     fit = data_term(batch.physics, batch.y)
     x = fit.initial_guess()
     for ours, degraded in zip(iterates, given, strict=True):
         assert torch.equal(degraded.y, x)
-        assert degraded.sigma.tolist() == pytest.approx([0.04] * 2)
+        assert degraded.sigma.tolist() == pytest.approx([0.4] * 2)
         x = ours
-        # Twice the noise that lambda_ is for: a quarter of the weight.
-        expected = fit.prox(circular_mean(degraded, None), 30.0 / 4)
+        weight = 0.4**2 / (0.5 * 0.32**2)
+        expected = fit.prox(circular_mean(degraded, None), weight)
         torch.testing.assert_close(x, expected, rtol=0, atol=1e-5)
 
 

@@ -16,10 +16,12 @@ from benchmark_utils.scoring import metrics
 # What tables call each solver, with its default parameters but for the slow ones.
 # Dictionaries are for vectors: tests/test_dictionary_solvers.py.
 FEWER_ITERATIONS = {"DIP": {"n_iter": 150}, "CDL supervised": {"n_steps": 20}}
+# Those of tomography are in test_ct.py.
+OF_SINOGRAMS = ("Filtered back-projection", "SIRT")
 LABELS = {
     solver.name: str(solver.get_instance(**FEWER_ITERATIONS.get(solver.name, {})))
     for solver in BENCHMARK.get_solvers()
-    if not solver.name.startswith("Dictionary")
+    if not solver.name.startswith("Dictionary") and solver.name not in OF_SINOGRAMS
 }
 SOLVERS = sorted(LABELS)
 # A denoiser alone solves its own problem only; fixed points start from an image.
@@ -40,6 +42,7 @@ PRIORS = (
     "DIP",
     "DRP",
     "Denoiser",
+    "FiRe-ADMM",
     "FiRe-HQS",
     "PnP-ADMM",
     "PnP-HQS",
@@ -66,7 +69,7 @@ CLAIMS = [c for c in CURVES if c[0] in PRIORS and c not in UNCLAIMED]
 # Priors that only speak of what their degradation keeps leave the finest noise, and
 # SNORE ends with a noise level of 0.02, far below that of the measurements. The atoms
 # of CDL are cut out of the noise itself.
-NOISE_IS_LEFT = ("CDL", "DRP", "FiRe-HQS", "SHARP", "SNORE")
+NOISE_IS_LEFT = ("CDL", "DRP", "FiRe-ADMM", "FiRe-HQS", "SHARP", "SNORE")
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +155,8 @@ def test_the_last_row_alone_has_pictures(solver, problem, curve):
         ("SNORE[n_iter=3]", 3),
         ("FiRe-HQS[priors='denoiser+sr2+denoiser',n_iter=2]", 6),
         ("FiRe-HQS[priors='denoiser+sr2',gamma='0.5+0',n_iter=2]", 2),
+        ("FiRe-ADMM[priors='denoiser+sr2+denoiser',n_iter=2]", 6),
+        ("FiRe-ADMM[priors='denoiser+sr2',gamma='0.5+0',n_iter=2]", 2),
         ("Restoration-PnP[prior=denoiser,n_iter=3]", 3),
         ("SHARP[prior=denoiser,n_iter=3]", 3),
         ("DRP[prior=sr2,n_iter=2]", 2),
@@ -426,7 +431,7 @@ def assert_reconstructions(actual, expected):
 
 def test_hqs_without_a_prior_iterates_the_prox(identity, batch, get_iterates):
     # alpha_k = reg noise^2 / sigma_k^2 with sigma_k = 0.1, 0.04, 0.016.
-    options = {"sigma_start": 0.1, "sigma_end": 0.016, "reg": 0.5, "n_iter": 3}
+    options = {"sigma_start": 0.1, "end_ratio": 1.6, "reg": 0.5, "n_iter": 3}
     iterates = get_iterates("PnP-HQS", batch, denoiser="identity", **options)
     for k, sigma in enumerate([0.04, 0.016]):
         expected = prox(batch, iterates[k], sigma**2 / (0.5 * 0.01**2))
@@ -449,6 +454,29 @@ def test_pgd_without_a_prior_descends_the_gradient(identity, batch, get_iterates
     for x, x_next in pairwise(iterates):
         gradient = physics.A_adjoint(physics.A(x) - batch.y)
         assert_reconstructions(x_next, x - 0.5 / norm * gradient)
+
+
+@pytest.mark.parametrize("reg, sigma, gamma", [(2.0, 0.8, 0.16), (32.0, 1.28, 1.0)])
+def test_pgd_relaxes_its_denoiser_by_what_the_gradient_step_demands(
+    reg, sigma, gamma, monkeypatch, get_iterates
+):
+    """gamma sigma^2 = reg step noise^2; sigma is raised rather than gamma above 1."""
+    told = []
+
+    def half(x, sigma):
+        told.append(sigma)
+        return 0.5 * x
+
+    monkeypatch.setitem(denoisers.DENOISERS, "half", lambda device: half)
+    physics = make_physics(
+        "denoising", (3, 16, 16), torch.Generator(), noise_level=0.32
+    )
+    batch = Batch(y=torch.rand(1, 3, 16, 16), physics=physics)
+    options = {"denoiser": "half", "sigma": 0.1, "reg": reg, "step": 0.5, "n_iter": 2}
+    first, second = get_iterates("PnP-PGD", batch, **options)
+    assert told == pytest.approx([sigma] * 2)
+    z = first - 0.5 * (first - batch.y)
+    torch.testing.assert_close(second, (1 - 0.5 * gamma) * z)
 
 
 def test_admm_keeps_the_gap_between_the_data_and_the_prior(
@@ -478,16 +506,19 @@ def test_the_denoiser_is_told_the_noise_levels_of_the_schedule(
         return x
 
     monkeypatch.setitem(denoisers.DENOISERS, "recorded", lambda device: recorded)
-    physics = make_physics("denoising", (3, 16, 16), torch.Generator())
+    physics = make_physics(
+        "denoising", (3, 16, 16), torch.Generator(), noise_level=0.32
+    )
     batch = Batch(y=torch.rand(1, 3, 16, 16), physics=physics)
     options = {"denoiser": "recorded", "n_iter": 3, "reg": 0.5}
     if solver == "PnP-HQS":
-        options |= {"sigma_start": 0.2, "sigma_end": 0.05}
+        options |= {"sigma_start": 0.2, "end_ratio": 0.15625}
         expected = [0.2, 0.1, 0.05]
     else:
+        # It is for noise 0.01, and grows as the power 0.6 of it.
         options |= {"sigma": 0.07}
-        expected = [0.07] * 3
+        expected = [0.56] * 3
     if solver == "PnP-PGD":
-        options["step"] = options.pop("reg")
+        options["step"] = 0.5
     get_iterates(solver, batch, **options)
     assert told == pytest.approx(expected)

@@ -45,7 +45,7 @@ def test_without_an_entry_the_values_are_the_default(solver, tuned_file):
 def test_results_carry_the_values_and_where_they_are_from(
     solver, tuned_file, get_objective
 ):
-    tuned_file({"simulated": {"denoising": {"Pseudo-inverse": entry(0.2)}}})
+    tuned_file({"simulated": {"denoising": {"Pseudo-inverse": entry(0.02)}}})
     found = solver("Pseudo-inverse")
     found._run_context = None
     found.get_seed = lambda **kwargs: 0
@@ -53,7 +53,7 @@ def test_results_carry_the_values_and_where_they_are_from(
     found.pre_run_hook(None)
     found.run(lambda: True)
     result = found.get_result()
-    assert (result["values"], result["values_from"]) == ({"reg": 0.2}, "tuned")
+    assert (result["values"], result["values_from"]) == ({"reg": 0.02}, "tuned")
     data = {k: v for k, v in found.received.items() if k != "device"}
     assert get_objective(data).evaluate_result(**result)["psnr"] > 10
 
@@ -182,6 +182,8 @@ def test_a_change_of_an_entry_counts_for_those_who_use_it_alone(tuned_file):
     assert changed({**entries, "TV": entry(5)}) == [False, False, True, True]
     assert changed({**entries, "TV[step=1]": entry(5)}) == [False, False, False, True]
     assert changed(entries, {"TV": entry(5)}) == [False, False, True, True]
+    networks = {**entries, patches: entry(1, networks={"a.safetensors": "1"})}
+    assert changed(networks) == [True, False, False, False]
     noted = {**entries, "TV": entry(3, seconds=8, date="today")}
     assert changed(noted) == [False, False, False, False]
 
