@@ -61,7 +61,8 @@ def _module(file, time, size):
     name = f"operator_of_{file.stem}"
     spec = spec_from_file_location(name, file)
     module = sys.modules[name] = module_from_spec(spec)
-    sys.path.insert(0, str(file.parent))
+    # What is beside the file is found, and shadows nothing that is installed.
+    sys.path.append(str(file.parent))
     try:
         spec.loader.exec_module(module)
     finally:
@@ -69,8 +70,8 @@ def _module(file, time, size):
     return module
 
 
-def checked(physics, shape, label):
-    """``physics``, which is a linear operator for images of ``shape`` (C, H, W).
+def checked(physics, shape, label, n_images=1):
+    """``physics``, a linear operator for ``n_images`` images of ``shape`` (C, H, W).
 
     Raises
     ------
@@ -94,7 +95,7 @@ def checked(physics, shape, label):
         )
     if torch.is_tensor(getattr(physics, "filter", None)):
         check_kernel_fits(shape, physics.filter)
-    _check_adjoint(physics, shape, label)
+    _check_adjoint(physics, (n_images, *shape), label)
     noise_level(physics, torch.zeros(1))
     return physics
 
@@ -102,19 +103,21 @@ def checked(physics, shape, label):
 @torch.no_grad()
 def _check_adjoint(physics, shape, label):
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn((1, *shape), generator=generator)
+    x = torch.randn(shape, generator=generator)
     Ax = physics.A(x)
     if Ax.is_complex():
         raise NotApplicable(
             f"{label} gives an operator whose measurements are complex: give their "
             "real and imaginary parts (torch.view_as_real)."
         )
+    # Near A x, where <A x, v> is far from zero, and in all the directions.
     v = torch.randn(Ax.shape, generator=generator, dtype=Ax.dtype)
+    v = Ax + v * Ax.norm() / v.norm()
     Av = physics.A_adjoint(v)
     if Av.shape != x.shape:
         raise NotApplicable(
             f"{label} gives an operator whose A_adjoint has the shape "
-            f"{tuple(Av.shape[1:])} for images of shape {shape}."
+            f"{tuple(Av.shape)} for images of shape {shape}."
         )
     left, right = torch.sum(Ax * v), torch.sum(x * Av)
     if (left - right).abs() > ADJOINT_TOLERANCE * Ax.norm() * v.norm():

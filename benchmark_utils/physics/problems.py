@@ -231,7 +231,7 @@ class OwnProblem(Problem):
     label: str = strength("physics", Constraint(bool, "a name"))
 
     def operator(self, shape, generator, n_images):
-        return checked(self.make(shape, generator), shape, self.label)
+        return checked(self.make(shape, generator), shape, self.label, n_images)
 
     @float32_by_default()
     def physics(self, shape, generator, n_images=1):

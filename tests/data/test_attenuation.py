@@ -18,9 +18,8 @@ from benchmark_utils.scoring.pictures import decode
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """The folder that data_paths gives for lodopab and lidc."""
-    monkeypatch.setattr(
-        "benchmark_utils.common.paths.get_data_path", lambda key: tmp_path
-    )
+    paths = f"{{lodopab: {tmp_path}, lidc: {tmp_path}}}"
+    monkeypatch.setenv("BENCHOPT_DATA_PATHS", paths)
     return tmp_path
 
 
