@@ -384,7 +384,7 @@ WEIGHTS = [
     str(solver.get_instance(**{name: 0}))
     for solver in BENCHMARK.get_solvers()
     for name, space in getattr(solver, "search_space", {}).items()
-    if space.may_be_zero
+    if getattr(space, "may_be_zero", False)
 ]
 
 
