@@ -2,7 +2,7 @@
 
 import pytest
 
-NEED_DOWNLOADS = {"bsd", "set3c", "imagenet100"}
+NEED_DOWNLOADS = {"bsd", "set3c", "imagenet100", "fastmri", "lidc", "lodopab"}
 
 
 def check_test_dataset_get_data(benchmark, dataset_class):

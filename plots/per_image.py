@@ -1,3 +1,4 @@
+import numpy as np
 from benchopt import BasePlot
 
 from benchmark_utils.scoring import (
@@ -20,11 +21,13 @@ def score_options(df):
 
 def shown(value, score):
     """In dB with two decimals; benchopt shows a number alone with four."""
+    if np.isinf(value):
+        return "exact" if value > 0 else "diverged"
     return f"{value:.2f} dB" if score.startswith("psnr") else value
 
 
 class Plot(BasePlot):
-    """Which method is best on which image, and by how much.
+    """Which method is best on which image, and which comes second.
 
     Scores are the means of the repetitions; a solver that diverged on an image is not
     the best of it.
@@ -40,7 +43,7 @@ class Plot(BasePlot):
             first, *others = scores.sort_values(ascending=False).items()
             row = [image, short_label(first[0]), shown(first[1] * sign(score), score)]
             for solver, value in others[:1]:
-                row += [short_label(solver), shown(first[1] - value, score)]
+                row += [short_label(solver), shown(value * sign(score), score)]
             rows.append(row + [""] * (5 - len(row)))
         return rows
 
@@ -53,7 +56,7 @@ class Plot(BasePlot):
             f"{len(scores)} images: {best}"
             if wins.size
             else f"{short_label(dataset)}\n{NONE}",
-            "columns": ["image", "best", score, "second", "behind by"],
+            "columns": ["image", "best", score, "second", f"its {score}"],
             "default_order_column": "image",
         }
 

@@ -13,9 +13,9 @@ from benchmark_utils.scoring import (
     values_from,
 )
 
-DAGGER = "\u2020"
+DAGGER = "†"
 LEGEND = (
-    "\u00b1 half of the 95% interval of the paired difference to the best; in bold, "
+    "± half of the 95% interval of the paired difference to the best; in bold, "
     "all that cannot be told from the best"
 )
 
@@ -39,7 +39,7 @@ def padded(number, digits):
 
 
 def psnr_cell(psnr, is_best, half_width=np.inf):
-    """27.05 \u00b10.12, or 27.05 dB where there is no interval.
+    """27.05 ±0.12, or 27.05 dB where there is no interval.
 
     It never is a number alone, which benchopt shows with four decimals.
     """
@@ -49,7 +49,7 @@ def psnr_cell(psnr, is_best, half_width=np.inf):
     text = f"**{text}**" if is_best else text
     if psnr == np.inf:
         return text
-    return f"{text} \u00b1{half_width:.2f}" if 0 < half_width < np.inf else f"{text} dB"
+    return f"{text} ±{half_width:.2f}" if 0 < half_width < np.inf else f"{text} dB"
 
 
 def count(numbers, what):

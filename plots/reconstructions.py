@@ -80,41 +80,59 @@ def picture_numbers(df):
     return list(range(1, max([1, *counts]) + 1))
 
 
+def parts(df):
+    """Phases are shown apart, where images are complex."""
+    kept = with_final_results(df, "names")["final_results"]
+    return ["image", *(["phase"] if any("phase" in p for p in kept) else [])]
+
+
 class Plot(BasePlot):
     """Truth, measurement, and what each solver makes of it, with a detail enlarged.
 
     The PSNR is that of the whole picture; pictures are those of the first repetition.
+    Beside the phases of complex images, the measurement is the logarithm of k-space.
     """
 
     name = "reconstructions"
     type = "image"
     options = {"dataset": ..., "objective": ..., "picture": picture_numbers}
+    options |= {"part": parts}
 
-    def plot(self, df, dataset, objective, picture):
+    def plot(self, df, dataset, objective, picture, part="image"):
         rows = self._rows(df, dataset, objective, picture)
+        is_phase = part == "phase"
+        if is_phase:
+            rows = rows.loc[["phase" in kept for kept in rows["final_results"]]]
         if rows.empty:
             return []
-        pictures = rows["final_results"].iloc[0]
+
+        def of(row):
+            return row["final_results"]["phase"] if is_phase else row["final_results"]
+
+        pictures = of(rows.iloc[0])
         truth = decode(pictures["truth"][picture - 1])
         measurement = decode(pictures["measurement"][picture - 1])
         detail = find_detail(centre(truth, MAX_SIDE))
 
-        label = "Measurement"
+        label = "k-space" if is_phase else "Measurement"
         if measurement.shape != truth.shape:
             label += " ({1}x{0} pixels)".format(*measurement.shape)
         shown = [("Truth", truth), (label, enlarge(measurement, *truth.shape[:2]))]
         for _, row in rows.iterrows():
-            ours = decode(row["final_results"]["reconstruction"][picture - 1])
-            score = "diverged"
-            if not row["objective_diverged"]:
-                score = f"{picture_psnr(ours, truth):.2f} dB"
-            shown.append((f"{row['solver_name']}: {score}", ours))
+            kept = of(row)
+            ours = decode(kept["reconstruction"][picture - 1])
+            score = ": diverged" if row["objective_diverged"] else ""
+            if not score and not is_phase:
+                psnr = kept.get("psnr")
+                psnr = psnr[picture - 1] if psnr else picture_psnr(ours, truth)
+                score = f": {psnr:.2f} dB"
+            shown.append((f"{row['solver_name']}{score}", ours))
         return [
             {"image": with_zoom(centre(image, MAX_SIDE), detail), "label": label}
             for label, image in shown
         ]
 
-    def get_metadata(self, df, dataset, objective, picture):
+    def get_metadata(self, df, dataset, objective, picture, part="image"):
         rows = self._rows(df, dataset, objective, picture)
         title = short_label(dataset)
         if not rows.empty:

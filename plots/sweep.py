@@ -9,6 +9,9 @@ STRENGTHS = {
     "blur_std": "Standard deviation of the blur (pixels)",
     "noise_level": "Standard deviation of the noise",
     "factor": "Downsampling factor",
+    "n_angles": "Number of angles",
+    "angular_range": "Angular range (degrees)",
+    "photons": "Photons per ray",
 }
 COLUMNS = [f"p_dataset_{name}" for name in ("problem", *STRENGTHS)]
 SCORES = {

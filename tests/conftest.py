@@ -59,13 +59,23 @@ def no_network():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def own_store(tmp_path_factory):
+    """Trained weights of the user are not read, and none are added to them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCHMARK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def no_data_paths(tmp_path_factory):
-    """The folders of the user's config.yml are not read; all else of it is."""
+    """The user's folders are not read; all else of config.yml is."""
     config = yaml.safe_load((ROOT / "config.yml").read_text()) or {}
     config = {k: v for k, v in config.items() if k not in ("data_paths", "data_home")}
     path = tmp_path_factory.mktemp("config") / "config.yml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("BENCHOPT_DATA_PATHS", raising=False)
+        patch.delenv("BENCHOPT_DATA_HOME", raising=False)
         patch.setattr(Benchmark, "get_config_file", lambda self: path)
         yield
 

@@ -172,5 +172,7 @@ def fake_cuda():
         patch.setattr(torch, "Generator", FakeGenerator)
         patch.setattr(torch.cuda, "synchronize", synchronise)
         patch.setattr(torch.cuda, "get_device_name", lambda *args: "fake")
+        fork_rng = torch.random.fork_rng
+        patch.setattr(torch.random, "fork_rng", lambda devices=(): fork_rng([]))
         patch.setattr(torch.func, "vjp", vjp)
         yield

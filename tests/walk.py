@@ -22,7 +22,14 @@ VECTORS = {
         },
     )
 }
-DATA = {**IMAGES, **VECTORS}
+COMPLEX = {
+    problem: ("brain", {"problem": problem, "img_size": 32, "n_images": 2})
+    for problem in ("mri", "multicoil_mri")
+}
+SINOGRAMS = {
+    "ct_sparse": ("chest", {"problem": "ct_sparse", "img_size": 32, "n_angles": 12})
+}
+DATA = {**IMAGES, **VECTORS, **COMPLEX, **SINOGRAMS}
 FEW = {"n_iter": 2, "n_steps": 2, "n_coding": 2}
 
 

@@ -130,14 +130,14 @@ def without_common_options(names):
 
 
 def shown(value, is_best, half_width=math.inf, is_untuned=False, seconds=math.nan):
-    """A cell: 27.05 \u00b10.12 (3.1 s), or a word for what is no number."""
+    """A cell: 27.05 ±0.12 (3.1 s), or a word for what is no number."""
     if math.isinf(value):
         return "diverged" if value < 0 else "exact"
     text = f"**{value:.2f}**" if is_best else f"{value:.2f}"
     if 0 < half_width < math.inf:
-        text += f" \u00b1{half_width:.2f}"
+        text += f" ±{half_width:.2f}"
     if is_untuned:
-        text += " \u2020"
+        text += " †"
     return text if math.isnan(seconds) else f"{text} ({seconds:.2g} s)"
 
 

@@ -42,6 +42,12 @@ def jobs_of(benchmark, datasets, solvers, device, folder):
             dataset = dataset_class.get_instance(**parameters)
             RunContext().set_run_context("tuning", dataset, "", 0, 0)
             data = TrainingData(dataset)
+            try:
+                # Once: images that are not there are not fetched for each solver.
+                data.for_solver(learns=False)
+            except (NotApplicable, Unavailable) as error:
+                print(f"{data.name} {data.problem}: left out. {error}")
+                continue
             for solver_class, others in benchmark.check_solver_patterns(solvers):
                 for options in product_param(others):
                     job = Job(data, solver_class, options, device, folder)

@@ -3,13 +3,13 @@
 The photographs are BSDS500 train and test; this script never reads val, which BSD20
 and BSD68 are part of. Everything random comes from one seed, a checkpoint is written
 every few minutes, and the same command resumes where it was stopped. At the end the
-weights go to benchmark_utils/priors/weights, their checksum to the list beside them.
+weights go to benchmark_utils/priors/weights, their checksum to the list beside them,
+and the list of the photographs to TRAINED_ON.
 """
 
 import argparse
 import csv
 import sys
-import time
 from pathlib import Path
 
 import torch
@@ -20,7 +20,9 @@ sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.common import NotApplicable  # noqa: E402
 from benchmark_utils.common.device import check_device, resolved  # noqa: E402
-from benchmark_utils.data import load_images  # noqa: E402
+from benchmark_utils.common.shared_files import write_whole  # noqa: E402
+from benchmark_utils.data import image_files, load_images  # noqa: E402
+from benchmark_utils.learning import Photographs, fit, in_bfloat16  # noqa: E402
 from benchmark_utils.priors import (  # noqa: E402
     CompactUNet,
     ResidualBlock,
@@ -28,49 +30,15 @@ from benchmark_utils.priors import (  # noqa: E402
     on_image_grid,
     save_compact_weights,
 )
+from benchmark_utils.priors.compact import WEIGHTS  # noqa: E402
 from training.recipes import RECIPES  # noqa: E402
 
 RUNS = ROOT / "training" / "runs"
+# Nothing of val, which BSD20 and BSD68 are part of; the first ones are held out.
+IMAGE_SETS = ("bsds500-train", "bsds500-test")
 N_HELD_OUT = 10
+TRAINED_ON = WEIGHTS / "TRAINED_ON"
 SECONDS_BETWEEN_CHECKPOINTS = 240
-
-
-class Photographs:
-    """Images of any sizes on one device, to draw batches of crops from.
-
-    Their pixels lie in one tensor, image after image: a batch is read at once.
-    """
-
-    def __init__(self, images, device):
-        self.pixels = torch.cat([x.flatten(1).T for x in images]).to(device)
-        sizes = torch.tensor([x.shape[1:] for x in images], device=device)
-        self.heights, self.widths = sizes.T
-        self.starts = (self.heights * self.widths).cumsum(0)
-        self.starts = self.starts - self.heights * self.widths
-
-    def random_crops(self, n, size, generator):
-        """``n`` crops of ``size`` x ``size`` pixels, turned and mirrored, in [0, 1]."""
-        device = self.pixels.device
-
-        def draw(high):
-            """An integer below ``high`` (a number, or one for each crop): (n, 1, 1)."""
-            share = torch.rand(n, generator=generator, device=device)
-            return (share * high).long()[:, None, None]
-
-        image = draw(len(self.widths)).flatten()
-        top = draw(self.heights[image] - size + 1)
-        left = draw(self.widths[image] - size + 1)
-        along = torch.arange(size, device=device)
-        rows, columns = along[:, None], along[None]
-        # Up to three reflections make the eight symmetries of a square.
-        swapped = draw(2) == 1
-        rows, columns = rows.where(~swapped, columns), columns.where(~swapped, rows)
-        rows = rows.where(draw(2) == 1, size - 1 - rows)
-        columns = columns.where(draw(2) == 1, size - 1 - columns)
-        start, width = (t[image, None, None] for t in (self.starts, self.widths))
-        # Read as (n, H, W, C), seen as (n, C, H, W): channels_last.
-        crops = self.pixels[start + (top + rows) * width + left + columns]
-        return crops.movedim(-1, 1)
 
 
 class MuonWithAdam:
@@ -188,73 +156,55 @@ def train(recipe, run_dir, network=None, device="cpu"):
     network.to(device)
     optimizer = MuonWithAdam(network, recipe.muon_lr, recipe.adam_lr)
     generator = torch.Generator(device).manual_seed(recipe.seed)
-    images = [
-        *load_images("bsds500-train").values(),
-        *load_images("bsds500-test").values(),
-    ]
+    images = [x for name in IMAGE_SETS for x in load_images(name).values()]
     if recipe.channels == 1:
         images = [image.mean(0, keepdim=True) for image in images]
     held_out = [image.to(device) for image in images[:N_HELD_OUT]]
     photographs = Photographs(images[N_HELD_OUT:], device)
-    step, seconds = 0, 0.0
-
     run_dir.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = run_dir / "checkpoint.pt", run_dir / "log.csv"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True, map_location="cpu")
-        if (state["recipe"], state.get("device", "cpu")) != (repr(recipe), device.type):
-            raise ValueError(
-                f"{checkpoint} is of another recipe or kind of device than the present "
-                f"one: move {run_dir} away to start anew."
-            )
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        generator.set_state(state["generator"])
-        step, seconds = state["step"], state["seconds"]
 
-    start, saved = time.time() - seconds, time.time()
-    running_loss = None
-    while step < recipe.steps:
-        lr_scale, decays = schedule(step, recipe)
-        size = recipe.crops[decays]
+    def loss(step):
+        size = recipe.crops[schedule(step, recipe)[1]]
         n_crops = max(1, round(recipe.pixels_per_batch / size**2))
         x = photographs.random_crops(n_crops, size, generator)
-        y, sigma = on_image_grid(recipe.degradation(x, generator), x.shape[-2:])
-        with torch.autocast(device.type, torch.bfloat16):
-            restored = network(y, sigma)
-        loss = F.l1_loss(restored.float(), x)
-        network.zero_grad()
-        loss.backward()
-        optimizer.step(lr_scale)
-        step += 1
+        inputs = on_image_grid(recipe.degradation(x, generator), x.shape[-2:])
+        return F.l1_loss(in_bfloat16(network, *inputs), x)
 
-        # On the device: its value is asked for at checkpoints only.
-        value = loss.detach()
-        running_loss = value if running_loss is None else running_loss
-        running_loss = running_loss + 0.01 * (value - running_loss)
-        last = step == recipe.steps
-        if last or time.time() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-            saved = time.time()
-            psnr = mean_psnr(network, recipe, held_out)
-            value, spent = f"{float(running_loss):.5f}", round(saved - start)
-            row = [step, value, f"{psnr:.3f}", spent]
-            with log.open("a", newline="") as file:
-                csv.writer(file).writerow(row)
-            print(
-                "step {} loss {} held-out PSNR {} after {} s".format(*row), flush=True
-            )
-            state = {
-                "recipe": repr(recipe),
-                "device": device.type,
-                "network": network.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "generator": generator.get_state(),
-                "step": step,
-                "seconds": saved - start,
-            }
-            torch.save(state, checkpoint.with_suffix(".tmp"))
-            checkpoint.with_suffix(".tmp").replace(checkpoint)
+    def report(progress):
+        (step, value), (_, psnr) = progress.losses[-1], progress.held_out[-1]
+        row = [step, f"{value:.5f}", f"{psnr:.3f}", round(progress.seconds)]
+        with (run_dir / "log.csv").open("a", newline="") as file:
+            csv.writer(file).writerow(row)
+        left = progress.seconds * (recipe.steps - step) / step
+        print(
+            "step {} loss {} held-out PSNR {} after {} s".format(*row)
+            + f", {left:.0f} s to go",
+            flush=True,
+        )
+
+    progress = fit(
+        network,
+        optimizer,
+        lambda step: schedule(step, recipe)[0],
+        loss,
+        recipe.steps,
+        generator,
+        lambda: mean_psnr(network, recipe, held_out),
+        report,
+        seconds_between=SECONDS_BETWEEN_CHECKPOINTS,
+        checkpoint=run_dir / "checkpoint.pt",
+        recipe=repr(recipe),
+        seed=recipe.seed,
+    )
+    if progress.stopped:
+        raise SystemExit(progress.stopped)
     return network
+
+
+def trained_on():
+    """{file: sha256} of the photographs that a network learns from."""
+    files = [item for name in IMAGE_SETS for item in image_files(name).items()]
+    return dict(files[N_HELD_OUT:])
 
 
 def main():
@@ -270,6 +220,8 @@ def main():
         raise SystemExit(str(error)) from error
     network = train(RECIPES[args.recipe], RUNS / args.recipe, device=args.device)
     save_compact_weights(network.cpu(), args.recipe)
+    lines = (f"{digest}  {name}\n" for name, digest in trained_on().items())
+    write_whole(TRAINED_ON, "".join(lines))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import ast
 import hashlib
 import sys
 import sysconfig
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 
@@ -37,6 +37,11 @@ class Dependencies:
     packages: set = field(default_factory=set)
     strings: set = field(default_factory=set)
     calls: set = field(default_factory=set)
+
+    def __or__(self, other):
+        """The dependencies of two files together."""
+        names = [entry.name for entry in fields(self)]
+        return Dependencies(*(getattr(self, n) | getattr(other, n) for n in names))
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,15 @@ class Fingerprinted:
         """What depends on the machine."""
 
     def dependencies(self):
-        return _dependencies(self._module_filename)
+        """Those of its file, and of the files of code that its parameters name."""
+        found = _dependencies(self._module_filename)
+        for path in self.code_files():
+            found = found | dependencies(path)
+        return found
+
+    def code_files(self):
+        """The files of the user's code that the parameters name."""
+        return []
 
     def fingerprint(self):
         """Two hexadecimal digests, "code-machine"; computed once."""

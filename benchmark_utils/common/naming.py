@@ -1,5 +1,20 @@
 """Short names for tables and plots: only what differs from the default is shown."""
 
+from pathlib import PurePath
+
+
+def short_value(value):
+    """A value as names show it: of a path, the last two parts without the suffix.
+
+    Names have no slash. Two parts, for /data/set1/test and /data/set2/test differ.
+    """
+    if not isinstance(value, str) or not {"/", "\\"}.intersection(value):
+        return value
+    path = PurePath(value.replace("\\", "/"))
+    parts = [p for p in path.with_suffix("").parts[-2:] if p not in ("/", "..", "~")]
+    function = path.suffix.partition(":")[2]
+    return "-".join(parts) + (f":{function}" if function else "")
+
 
 class ShortName:
     """Mixin: "name[parameter=value,...]" with the parameters that are not the default.
@@ -15,7 +30,7 @@ class ShortName:
 
     def __repr__(self):
         shown = [
-            f"{name}={value}"
+            f"{name}={short_value(value)}"
             for name, value in sorted(self._parameters.items())
             if name in self.always_shown or not self.is_default(name, value)
         ]

@@ -21,7 +21,8 @@ class Batch:
     y : tensor (B, ...)
         Measurements, drawn once by the dataset.
     physics : deepinv.physics.LinearPhysics
-        A (``physics.A``, ``physics.A_adjoint``) and the noise model.
+        A (``physics.A``, ``physics.A_adjoint``) and the noise model, as solvers are
+        told them and scores use them; a problem may have measured with others.
     x : tensor (B, ...) or None
         The signals, in [0, 1] for images. None where a solver must not see them.
     names : tuple of str

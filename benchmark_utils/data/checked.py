@@ -30,6 +30,8 @@ NEED = (
 def load_checked(dataset, split):
     """{name: tensor (C, H, W), float32 in [0, 1]}: what ``dataset.load(split)`` gives.
 
+    Complex images, where they are its domain, are (2, H, W): see ``as_complex_image``.
+
     Raises
     ------
     NotApplicable
@@ -49,8 +51,9 @@ def load_checked(dataset, split):
             f"{where} loads {_kind(loaded)} for {split}: it must load a dictionary "
             "{name: image}."
         )
+    convert = as_complex_image if dataset.domain.kind == "complex" else as_image
     return {
-        str(name): as_image(image, f"{where}, image {name!r} of {split}")
+        str(name): convert(image, f"{where}, image {name!r} of {split}")
         for name, image in loaded.items()
     }
 
@@ -78,7 +81,9 @@ def as_image(value, name="The image"):
         raise NotApplicable(f"{name} is {described}: {reason}; {NEED}.")
 
     if pixels.is_complex():
-        refuse("complex values are not supported here")
+        refuse(
+            "complex values are not supported here, but with domain = COMPLEX_IMAGES"
+        )
     shape = tuple(pixels.shape)
     if pixels.ndim == 2:
         pixels = pixels[None]
@@ -109,6 +114,42 @@ def as_image(value, name="The image"):
     if low < -ROUNDING or high > 1 + ROUNDING:
         refuse(_out_of_range(low, high))
     return pixels.float().clamp(0, 1).contiguous()
+
+
+def as_complex_image(value, name="The image"):
+    """A complex image as its real and imaginary parts (2, H, W), float32.
+
+    Parameters
+    ----------
+    value : complex tensor or numpy array (H, W), with magnitudes in [0, 1].
+    name : str
+        What the sentence begins with.
+
+    Raises
+    ------
+    NotApplicable
+        It is something else.
+    """
+    pixels = _as_tensor(value, name)
+    magnitude = pixels.abs()
+    problems = {
+        "its values are real, and those of this dataset are complex": (
+            not pixels.is_complex()
+        ),
+        "it has not two dimensions": pixels.ndim != 2,
+        f"it has fewer than {SMALLEST_SIDE} pixels on a side": (
+            min(pixels.shape, default=0) < SMALLEST_SIDE
+        ),
+        "it has NaN or infinite values": not bool(magnitude.isfinite().all()),
+        "its magnitudes are above 1": bool((magnitude > 1 + ROUNDING).any()),
+    }
+    for reason, is_so in problems.items():
+        if is_so:
+            raise NotApplicable(
+                f"{name} is {_describe(pixels)}: {reason}; a complex image has the "
+                "shape (H, W), complex values, and magnitudes in [0, 1]."
+            )
+    return torch.stack([pixels.real, pixels.imag]).float()
 
 
 def _as_tensor(value, name):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from benchmark_utils.physics.tomography import Tomography
+
 
 @dataclass(frozen=True)
 class Domain:
@@ -16,11 +18,17 @@ class Domain:
         part of an image. "vector": (B, n).
     low, high : float
         Range of the values (of the magnitudes, where they are complex).
+    is_medical : bool
+        Whether they are scored as medical images too.
+    window : (float, float) or None
+        The values that pictures show as black and as white; low and high if None.
     """
 
     kind: str = "image"
     low: float = 0.0
     high: float = 1.0
+    is_medical: bool = False
+    window: tuple | None = None
 
     @property
     def is_image(self):
@@ -38,20 +46,35 @@ class Domain:
             return x
         return (x - self.low) / (self.high - self.low)
 
+    def shown(self, x):
+        """A picture of signals: (B, C, H, W), black at 0 and white at 1."""
+        x = self.scored(x)
+        if self.window is None:
+            return x
+        low, high = self.window
+        return (x - low) / (high - low)
+
     def measurement_picture(self, y, physics):
         """A picture of measurements: (B, C, H, W) in [0, 1].
 
-        y itself where it is an image with channels to look at; else A^T y, the darkest
-        value black and the brightest one white.
+        A sinogram, 0 black and its largest value white. y itself where it is an image
+        with channels to look at; else A^T y, the darkest value black and the brightest
+        one white.
         """
+        if isinstance(physics, Tomography):
+            return y / y.amax((1, 2, 3), keepdim=True).clamp(min=tiny(y))
         x = physics.A_adjoint(y)
         if self.kind == "image" and y.ndim == 4 and y.shape[1] == x.shape[1]:
             return self.scored(y)
         seen = self.scored(x)
         low, high = (f(seen, (1, 2, 3), keepdim=True) for f in (torch.amin, torch.amax))
-        return (seen - low) / (high - low).clamp(min=torch.finfo(seen.dtype).tiny)
+        return (seen - low) / (high - low).clamp(min=tiny(seen))
+
+
+def tiny(x):
+    return torch.finfo(x.dtype).tiny
 
 
 IMAGES = Domain("image")
-COMPLEX_IMAGES = Domain("complex")
+COMPLEX_IMAGES = Domain("complex", is_medical=True)
 VECTORS = Domain("vector")

@@ -1,6 +1,7 @@
 """The base class of image datasets: from images and a problem to batches."""
 
 from abc import abstractmethod
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -8,17 +9,18 @@ import torch
 from benchopt import BaseDataset
 
 from benchmark_utils.common.errors import NotApplicable, Unavailable
-from benchmark_utils.common.naming import ShortName
+from benchmark_utils.common.naming import ShortName, short_value
 from benchmark_utils.common.parameters import check_parameters, whole
 from benchmark_utils.data.batches import LazyBatches, measure
 from benchmark_utils.data.checked import SMALLEST_SIDE, load_checked
 from benchmark_utils.data.domain import IMAGES
 from benchmark_utils.data.images import ReadsImages, center_crop
+from benchmark_utils.physics.own_operator import split_name
 from benchmark_utils.physics.problems import (
     PROBLEMS,
-    STRENGTHS,
     default_strength,
     make_problem,
+    strengths_of,
 )
 
 # Images of one shape are measured together, this many at a time at most.
@@ -27,28 +29,42 @@ MAX_BATCH = 8
 IMG_SIZE = whole(SMALLEST_SIDE).or_none()
 
 
+def problem_parameters(problems):
+    """The parameters of a dataset with these problems: {name: class}.
+
+    A strength that is None is the default of the problem at hand.
+    """
+    strengths = {strength: [None] for strength in strengths_of(problems)}
+    return {"problem": list(problems), **strengths}
+
+
 class ImageDataset(ReadsImages, ShortName, BaseDataset):
     """What a dataset of images defines: ``name``, ``parameters``, ``load(split)``.
 
     ``load`` returns {name: image} for the split "train" or "test", the images as
     ``benchmark_utils.data.as_image`` takes them. The parameters in ``image_parameters``
     are common to all, and so is ``img_size``: the side of the central crop, or None for
-    whole images.
+    whole images. A dataset of other problems than those of photographs names them, and
+    what its images are: ``problems`` (``problem_parameters`` has their parameters) and
+    ``domain``.
     """
 
     always_shown = ("problem",)
-    image_parameters = {
-        "problem": list(PROBLEMS),
-        **{strength: [None] for strength in STRENGTHS},
-    }
+    problems = PROBLEMS
+    image_parameters = problem_parameters(PROBLEMS)
     domain = IMAGES
 
     def is_default(self, parameter, value):
         """A strength is a default as None or written out: one name, one seed, one y."""
         default = self.parameters[parameter][0]
-        if default is None and parameter in STRENGTHS:
-            return value in (None, default_strength(self.problem, parameter))
+        if default is None and parameter in strengths_of(self.problems):
+            usual = default_strength(self.problem, parameter, self.problems)
+            return value in (None, usual)
         return value == default
+
+    def code_files(self):
+        file, _ = split_name(self.problem)
+        return [file] if file is not None and file.is_file() else []
 
     @abstractmethod
     def load(self, split): ...
@@ -75,16 +91,19 @@ class ImageDataset(ReadsImages, ShortName, BaseDataset):
     def problem_name(self):
         """The problem, with its strengths that are not the default: sr4[factor=2]."""
         strengths = [
-            f"{name}={value:g}" if isinstance(value, Real) else f"{name}={value}"
-            for name in sorted(STRENGTHS)
+            f"{name}={value:g}"
+            if isinstance(value, Real)
+            else f"{name}={short_value(value)}"
+            for name in sorted(strengths_of(self.problems))
             if not self.is_default(name, value := getattr(self, name))
         ]
-        return self.problem + (f"[{','.join(strengths)}]" if strengths else "")
+        problem = short_value(self.problem)
+        return problem + (f"[{','.join(strengths)}]" if strengths else "")
 
     def make_problem(self):
         """The problem, with the strengths that were asked for."""
-        strengths = {name: getattr(self, name) for name in STRENGTHS}
-        return make_problem(self.problem, **strengths)
+        strengths = {name: getattr(self, name) for name in strengths_of(self.problems)}
+        return make_problem(self.problem, self.problems, **strengths)
 
     def _groups(self, split, seed):
         """What ``_measure`` needs for each batch of a split: images of one shape."""
@@ -105,5 +124,7 @@ class ImageDataset(ReadsImages, ShortName, BaseDataset):
         generator = torch.Generator().manual_seed(int(sequence.generate_state(1)[0]))
         names, pixels = zip(*images)
         x = torch.stack(pixels)
-        physics = self.make_problem().physics(tuple(x.shape[1:]), generator, len(x))
-        return measure(x, physics, generator, names, self.domain)
+        problem = self.make_problem()
+        physics = problem.physics(tuple(x.shape[1:]), generator, len(x))
+        batch = measure(x, physics, generator, names, self.domain)
+        return replace(batch, physics=problem.told(physics, generator))

@@ -1,8 +1,8 @@
 """Image sets: find them, fetch them, check them, crop them.
 
-A set is read from the folder that ``data_paths`` of config.yml gives for its source,
-where nothing is ever written, else from ``data/<source>``, where it is downloaded on
-first use. Every file is compared with the checksum recorded in
+A set is read from the folder that ``data_paths`` (common/paths.py) gives for its
+source, where nothing is ever written, else from ``data/<source>``, where it is
+downloaded on first use. Every file is compared with the checksum recorded in
 ``image_checksums.txt``: the same images for everybody, whatever copy they come from.
 """
 
@@ -115,6 +115,12 @@ def _image_sets():
     }
 
 
+def image_files(image_set):
+    """{file: sha256} of a set that is not in a package, in the order of their names."""
+    known = read_checksums(CHECKSUMS)
+    return {name: known[name] for name in _image_sets()[image_set]}
+
+
 def sources_named(strings):
     """The sources of the image sets that strings name: "bsd20", "bsds500-"."""
     first_words = {name.split("-")[0] for name in strings}
@@ -192,8 +198,8 @@ def _find(image_set, names):
     source = SOURCES[key]
     if is_given(key):
         raise Unavailable(
-            f"{first_missing()} is not in {folder}, the folder that data_paths of "
-            f"config.yml gives for {key}: correct it (the images are on "
+            f"{first_missing()} is not in {folder}, the folder that data_paths "
+            f"gives for {key}: correct it (the images are on "
             f"{source.home}), or remove it and they are downloaded."
         )
     reason = "its download lacks some files"
@@ -211,7 +217,7 @@ def _find(image_set, names):
         raise Unavailable(
             f"The image set {image_set} is not on this machine and {reason}: "
             f"{first_missing()} is missing. Get it from {source.home} and give its "
-            f"folder in config.yml, as data_paths: {{{key}: /its/folder}}."
+            f"folder in config_local.yml, as data_paths: {{{key}: /its/folder}}."
         )
     return paths
 

@@ -1,5 +1,7 @@
 """Forward operators, their noise, the data term, and the degradations of priors."""
 
+from benchmark_utils.physics.back_projection import filtered_back_projection
+from benchmark_utils.physics.ct import CT_PROBLEMS
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.degradations import (
     DEGRADATIONS,
@@ -10,6 +12,7 @@ from benchmark_utils.physics.degradations import (
     OneOf,
 )
 from benchmark_utils.physics.degraded import Degraded, adjoint
+from benchmark_utils.physics.mri import MRI_PROBLEMS, estimated_maps
 from benchmark_utils.physics.noise import (
     REFERENCE_NOISE,
     denoiser_scale,
@@ -17,10 +20,21 @@ from benchmark_utils.physics.noise import (
     norm_scale,
     residual_scale,
 )
-from benchmark_utils.physics.problems import PROBLEMS, default_strength
+from benchmark_utils.physics.problems import (
+    PROBLEMS,
+    default_strength,
+)
+from benchmark_utils.physics.tomography import (
+    MAX_ATTENUATION,
+    Tomography,
+    check_tomography,
+)
 
 __all__ = [
+    "CT_PROBLEMS",
     "DEGRADATIONS",
+    "MAX_ATTENUATION",
+    "MRI_PROBLEMS",
     "PROBLEMS",
     "REFERENCE_NOISE",
     "BrushMask",
@@ -29,10 +43,14 @@ __all__ = [
     "Identity",
     "Measurement",
     "OneOf",
+    "Tomography",
     "adjoint",
+    "check_tomography",
     "data_term",
     "default_strength",
     "denoiser_scale",
+    "estimated_maps",
+    "filtered_back_projection",
     "noise_level",
     "norm_scale",
     "residual_scale",

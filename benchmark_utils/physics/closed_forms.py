@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from benchmark_utils.physics.holes import fill_holes
 from benchmark_utils.physics.least_squares import KERNEL_THRESHOLD, DataTerm
+from benchmark_utils.physics.psf import check_kernel_fits
 
 
 class DiagonalDataTerm(DataTerm):
@@ -74,7 +75,7 @@ class MaskDataTerm(DiagonalDataTerm):
         super().__init__(physics, y)
         mask = getattr(physics, "mask", None)
         mask = mask.to(y) if torch.is_tensor(mask) else y.new_ones(1)
-        self.known, self.measured = mask, y
+        self.known = mask
         self.mask = self._weighted(mask)
         self.spectrum = self.mask.square()
 
@@ -100,6 +101,7 @@ class BlurDataTerm(DiagonalDataTerm):
     def __init__(self, physics, y):
         super().__init__(physics, y)
         self.size = y.shape[-2:]
+        check_kernel_fits(self.size, physics.filter)
         self.transfer = dinv.physics.functional.filter_fft(
             physics.filter, (1, *self.size), real_fft=True, dims=(-2, -1)
         )

@@ -50,7 +50,8 @@ class Noise(Degradation):
 class Jpeg(Degradation):
     """Noise, then JPEG compression (PIL's) of integer quality in ``quality``.
 
-    The noise comes first, as in the authors' code: the file hides part of it.
+    The noise comes first, as in the authors' code: the file hides part of it. The two
+    parts of complex images are in [-1, 1].
     """
 
     quality: tuple = (10, 90)
@@ -60,9 +61,11 @@ class Jpeg(Degradation):
     def __call__(self, x, generator):
         noisy, sigma = add_noise(x, self.noise, generator)
         qualities = uniform(self.quality, len(x), generator).round().int().tolist()
-        pixels = (noisy.clamp(0, 1) * 255).round().byte().cpu()
+        low = -1 if x.shape[1] == 2 else 0
+        pixels = ((noisy - low) / (1 - low)).clamp(0, 1) * 255
+        pixels = pixels.round().byte().cpu()
         images = [compressed(image, q) for image, q in zip(pixels, qualities)]
-        return Degraded(torch.stack(images).to(x) / 255, sigma)
+        return Degraded(torch.stack(images).to(x) / 255 * (1 - low) + low, sigma)
 
 
 def compressed(image, quality):

@@ -19,7 +19,7 @@ def dot(a, b):
     return (a * b).flatten(1).sum(1).view(-1, *[1] * (a.ndim - 1))
 
 
-def conjugate_gradient(operator, b, max_iter=300, tol=1e-5):
+def conjugate_gradient(operator, b, max_iter=300, tol=1e-5, precondition=None):
     """The solution x of operator(x) = b, from x = 0.
 
     Parameters
@@ -29,23 +29,27 @@ def conjugate_gradient(operator, b, max_iter=300, tol=1e-5):
         A batch of right-hand sides, which do not mix.
     tol : float
         Stop when each residual is below ``tol`` times the norm of b.
+    precondition : callable or None
+        A quick approximation of the inverse of ``operator``, symmetric and positive.
     """
-    x, residual, direction = torch.zeros_like(b), b, b
-    energy = dot(residual, residual)
-    aim = tol**2 * energy
+    precondition = precondition or (lambda residual: residual)
+    x, residual, direction = torch.zeros_like(b), b, precondition(b)
+    error, slope = dot(residual, residual), dot(residual, direction)
+    aim = tol**2 * error
     tiny = torch.finfo(b.dtype).tiny
     for _ in range(max_iter):
-        if bool((energy <= aim).all()):
+        if bool((error <= aim).all()):
             break
         image = operator(direction)
-        step = energy / dot(direction, image).clamp(min=tiny)
+        step = slope / dot(direction, image).clamp(min=tiny)
         # A signal that has arrived stays where it is, and rounding does not grow.
-        step = torch.where(energy > aim, step, 0.0)
+        step = torch.where(error > aim, step, 0.0)
         x = x + step * direction
         residual = residual - step * image
-        new_energy = dot(residual, residual)
-        direction = residual + new_energy / energy.clamp(min=tiny) * direction
-        energy = new_energy
+        error, descent = dot(residual, residual), precondition(residual)
+        new_slope = dot(residual, descent)
+        direction = descent + new_slope / slope.clamp(min=tiny) * direction
+        slope = new_slope
     return x
 
 

@@ -13,6 +13,7 @@ import copy
 from functools import cached_property
 
 import torch
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from benchmark_utils.physics.iterative import (
     conjugate_gradient,
@@ -20,6 +21,9 @@ from benchmark_utils.physics.iterative import (
     spectral_projection,
 )
 from benchmark_utils.physics.noise import is_signal_dependent, noise_level, variance
+
+# ||W^{1/2} A||^2 by the measurements that W comes from.
+WEIGHTED_NORMS = WeakTensorKeyDictionary()
 
 # Relative to the largest singular value of A: a direction that A dampens below this
 # counts as lost. With noise 0.01, inverting it would give noise 0.2 or more.
@@ -35,8 +39,11 @@ class DataTerm:
     y : tensor (B, ...), on the device of ``physics``.
     """
 
+    # Whether A^T A has a bound that is a filter: see TomographyDataTerm.
+    has_filters = False
+
     def __init__(self, physics, y):
-        self.physics, self.y = physics, y
+        self.physics, self.y, self.measured = physics, y, y
         self.noise_level = noise_level(physics, y)
         # W^{1/2}; None where the noise has one level.
         self.root_weights = None
@@ -49,6 +56,10 @@ class DataTerm:
 
     def A_adjoint(self, y):
         return self.physics.A_adjoint(self._weighted(y))
+
+    def gram(self, x):
+        """A^T A x, with the shape of x."""
+        return self.A_adjoint(self.A(x))
 
     def _weighted(self, y):
         return y if self.root_weights is None else self.root_weights * y
@@ -71,17 +82,19 @@ class DataTerm:
     def lipschitz(self):
         """||A||^2, the Lipschitz constant of ``grad``.
 
-        It is computed once for an operator, which keeps it.
+        It is computed once for an operator, or for measurements, if they have weights.
         """
         if self.root_weights is not None:
-            return self._norm_by_power_method()
+            if self.measured not in WEIGHTED_NORMS:
+                WEIGHTED_NORMS[self.measured] = self._norm_by_power_method()
+            return WEIGHTED_NORMS[self.measured]
         if not hasattr(self.physics, "squared_norm"):
             self.physics.squared_norm = self._norm_by_power_method()
         return self.physics.squared_norm
 
     def _norm_by_power_method(self):
         start = torch.zeros_like(self.A_adjoint(self.y))
-        return largest_eigenvalue(lambda x: self.A_adjoint(self.A(x)), start)
+        return largest_eigenvalue(self.gram, start)
 
     @property
     def n_measurements(self):
@@ -98,7 +111,7 @@ class DataTerm:
         if gamma == 0:
             return z
         change = conjugate_gradient(
-            lambda d: d + gamma * self.A_adjoint(self.A(d)),
+            lambda d: d + gamma * self.gram(d),
             gamma * self.A_adjoint(self.y - self.A(z)),
         )
         return z + change
@@ -106,7 +119,7 @@ class DataTerm:
     def pseudo_inverse(self, reg):
         """A^T (A A^T + reg)^{-1} y: the Tikhonov solution; A^+ y for reg = 0."""
         return conjugate_gradient(
-            lambda x: self.A_adjoint(self.A(x)) + reg * x, self.A_adjoint(self.y)
+            lambda x: self.gram(x) + reg * x, self.A_adjoint(self.y)
         )
 
     def initial_guess(self):
@@ -128,9 +141,7 @@ class DataTerm:
         KERNEL_THRESHOLD times the largest: A^+ A x where no other one is above 0.
         """
         return spectral_projection(
-            lambda x: self.A_adjoint(self.A(x)) / self.lipschitz,
-            x,
-            KERNEL_THRESHOLD,
+            lambda x: self.gram(x) / self.lipschitz, x, KERNEL_THRESHOLD
         )
 
     def range_and_kernel_energy(self, x):

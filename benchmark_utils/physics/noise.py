@@ -31,6 +31,34 @@ def poisson_gaussian(noise_level, gain):
     )
 
 
+class LowDoseNoise(dinv.physics.NoiseModel):
+    """Few photons, after the logarithm: y = -log(counts / photons) / scale.
+
+    counts, 1 at least, are of Poisson's law of mean photons exp(-scale A x).
+
+    Parameters
+    ----------
+    photons : float
+        That leave the source for each value of y.
+    scale : float
+        What A x is multiplied by to be an integral of attenuations.
+    """
+
+    def __init__(self, photons, scale, rng=None):
+        super().__init__(rng=rng)
+        self.register_buffer("photons", torch.tensor(float(photons)))
+        self.register_buffer("scale", torch.tensor(float(scale)))
+
+    def mean_counts(self, y):
+        return self.photons * torch.exp(-self.scale * y)
+
+    def forward(self, y, seed=None, **kwargs):
+        self.rng_manual_seed(seed)
+        self.to(y.device)
+        counts = torch.poisson(self.mean_counts(y), generator=self.rng).clamp(min=1)
+        return -torch.log(counts / self.photons) / self.scale
+
+
 NOISES = {
     "gaussian": gaussian,
     "poisson": poisson,
@@ -75,7 +103,8 @@ def is_signal_dependent(physics):
     """Whether the variance of the noise depends on what is measured (Poisson)."""
     model = physics.noise_model
     return isinstance(
-        model, dinv.physics.PoissonNoise | dinv.physics.PoissonGaussianNoise
+        model,
+        dinv.physics.PoissonNoise | dinv.physics.PoissonGaussianNoise | LowDoseNoise,
     )
 
 
@@ -83,7 +112,9 @@ def variance(physics, y):
     """Variance of the noise of each value of y, estimated from y: the shape of y.
 
     gain max(y, 0) + sigma^2; the variance of Poisson's noise at y = 0 is that of half a
-    count (gain^2 / 2), for a value that was not counted is not known exactly.
+    count (gain^2 / 2), for a value that was not counted is not known exactly. That of
+    low doses is 1 / counts, over the square of the scale: f is then the penalised
+    weighted least squares of Sauer and Bouman (1993).
 
     Raises
     ------
@@ -91,6 +122,8 @@ def variance(physics, y):
         A noise model that is neither Gaussian nor of Poisson's type.
     """
     model = physics.noise_model
+    if isinstance(model, LowDoseNoise):
+        return 1 / (model.scale**2 * model.mean_counts(y))
     if is_signal_dependent(physics):
         gain, sigma = model.gain, getattr(model, "sigma", model.gain.new_zeros(()))
         return (gain * y.clamp(min=0)).clamp(min=gain**2 / 2) + sigma**2
@@ -111,7 +144,10 @@ def noise_level(physics, y=None):
 
     Where it depends on the signal, that of the values of ``y`` together: the square
     root of the harmonic mean of their variances, the level of a weighted data term.
+    That of photons, which is never 0, may be lower.
     """
+    if isinstance(physics.noise_model, LowDoseNoise):
+        return float((1 / variance(physics, y)).mean().rsqrt())
     if is_signal_dependent(physics):
         level = (1 / variance(physics, y)).mean().rsqrt()
     else:

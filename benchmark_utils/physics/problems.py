@@ -2,10 +2,12 @@
 
 Blurs and the filter of super-resolution wrap around the border (circular
 convolution), so that A is the same operator for every solver, with no hidden
-extrapolation outside of the image.
+extrapolation outside of the image. Blurs of ``boundary=valid`` give the pixels alone
+that see no border, as a camera does: y is smaller than x.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -21,9 +23,12 @@ from benchmark_utils.common.parameters import (
     SHARE,
     Constraint,
     one_of,
+    whole,
 )
 from benchmark_utils.common.precision import float32_by_default
 from benchmark_utils.physics.noise import NOISES
+from benchmark_utils.physics.own_operator import checked, load_function, split_name
+from benchmark_utils.physics.psf import check_kernel_fits, read_kernel
 
 LEVIN09 = Path(__file__).parent / "kernels" / "levin09.npz"
 N_KERNELS = 8
@@ -32,6 +37,16 @@ N_KERNELS = 8
 BLUR_STD = Constraint(
     lambda v: POSITIVE.is_valid(v) and v <= 4, "a number above 0, 4 at most"
 )
+
+KERNEL_FILE = Constraint(
+    lambda v: isinstance(v, str) and bool(v.strip()), "a file, as /my/psf.npy"
+)
+KERNEL = Constraint(
+    lambda v: one_of(*range(1, N_KERNELS + 1)).is_valid(v) or KERNEL_FILE.is_valid(v),
+    f"a number from 1 to {N_KERNELS}, or a file, as /my/psf.npy",
+)
+
+FUNCTION = Constraint(callable, "a function (shape, generator) -> physics")
 
 
 def strength(default, constraint):
@@ -70,12 +85,23 @@ class Problem(ABC):
         """The sides of the images are multiples of this."""
         return 1
 
+    def told(self, physics, generator):
+        """What solvers are told of the ``physics`` that measures: all of it.
+
+        A problem about wrong models returns another physics, drawn from ``generator``.
+        """
+        return physics
+
     @float32_by_default()
     def physics(self, shape, generator, n_images=1):
         """The operator with its noise model."""
         physics = self.operator(shape, generator, n_images)
-        physics.noise_model = NOISES[self.noise](self.noise_level, self.gain)
+        physics.noise_model = self.noise_model(physics)
         return physics
+
+    def noise_model(self, physics):
+        """The deepinv noise model of the strengths."""
+        return NOISES[self.noise](self.noise_level, self.gain)
 
 
 @dataclass(frozen=True)
@@ -89,28 +115,50 @@ class Denoising(Problem):
 
 
 @dataclass(frozen=True)
-class GaussianDeblurring(Problem):
+class Deblurring(Problem):
+    """A blur, circular or of the pixels alone that see no border (valid).
+
+    Subclasses define ``default_kernel``; ``kernel`` may be a file with a measured one.
+    """
+
+    boundary: str = strength("circular", one_of("circular", "valid"))
+    kernel: str | None = strength(None, KERNEL_FILE.or_none())
+
+    @abstractmethod
+    def default_kernel(self):
+        """The kernel where no file gives one: (1, 1, h, w), of sum 1."""
+
+    def operator(self, shape, generator, n_images):
+        measured = isinstance(self.kernel, str)
+        kernel = read_kernel(self.kernel) if measured else self.default_kernel()
+        check_kernel_fits(shape, kernel)
+        if self.boundary == "valid":
+            return dinv.physics.Blur(filter=kernel, padding="valid", use_fft=True)
+        return dinv.physics.BlurFFT(img_size=shape, filter=kernel)
+
+
+@dataclass(frozen=True)
+class GaussianDeblurring(Deblurring):
     """25x25 Gaussian blur of standard deviation ``blur_std`` pixels."""
 
     blur_std: float = strength(2.0, BLUR_STD)
 
-    def operator(self, shape, generator, n_images):
+    def default_kernel(self):
         kernel = dinv.physics.functional.gaussian_blur(
             psf_size=(25, 25), sigma=(self.blur_std, self.blur_std)
         )
-        return circular_blur(shape, kernel.float())
+        return kernel.float()
 
 
 @dataclass(frozen=True)
-class MotionDeblurring(Problem):
+class MotionDeblurring(Deblurring):
     """Camera shake: kernel 1 to 8 of Levin et al. (2009)."""
 
-    kernel: int = strength(1, one_of(*range(1, N_KERNELS + 1)))
+    kernel: int | str = strength(1, KERNEL)
 
-    def operator(self, shape, generator, n_images):
+    def default_kernel(self):
         with np.load(LEVIN09) as kernels:
-            values = torch.from_numpy(kernels[f"kernel_{self.kernel}"])
-        return circular_blur(shape, values[None, None])
+            return torch.from_numpy(kernels[f"kernel_{self.kernel}"])[None, None]
 
 
 @dataclass(frozen=True)
@@ -144,16 +192,59 @@ class SuperResolution(Problem):
 
 @dataclass(frozen=True)
 class Inpainting(Problem):
-    """Each pixel is missing with probability ``missing``; one mask per image."""
+    """Each pixel is missing with probability ``missing``; one mask per image.
+
+    masks : how many masks there are in all, the same for training and for test images,
+        which take them in turn; 0 for a mask of its own for each image.
+    """
 
     missing: float = strength(0.5, SHARE)
+    masks: int = strength(0, whole(0))
 
     def operator(self, shape, generator, n_images):
+        size = shape[-2:]
+        if self.masks:
+            generator = torch.Generator().manual_seed(0)
         draws = torch.rand(
-            (n_images, 1, *shape[-2:]), generator=generator, dtype=torch.float32
+            (self.masks or n_images, 1, *size), generator=generator, dtype=torch.float32
         )
+        if self.masks:
+            draws = draws[torch.arange(n_images) % self.masks]
         mask = (draws >= self.missing).to(draws)
         return dinv.physics.Inpainting(img_size=shape, mask=mask)
+
+
+@dataclass(frozen=True)
+class OwnProblem(Problem):
+    """The operator that a function of the user's makes, with its own noise.
+
+    Where a strength is given, the noise is of this kind and level instead.
+
+    make : callable (shape, generator) -> deepinv LinearPhysics.
+    label : what sentences call it.
+    """
+
+    noise_level: float | None = strength(None, LEVEL.or_none())
+    noise: str | None = strength(None, one_of(*NOISES).or_none())
+    gain: float | None = strength(None, POSITIVE.or_none())
+    make: Callable = field(default=None, metadata={"constraint": FUNCTION})
+    label: str = strength("physics", Constraint(bool, "a name"))
+
+    def operator(self, shape, generator, n_images):
+        return checked(self.make(shape, generator), shape, self.label, n_images)
+
+    @float32_by_default()
+    def physics(self, shape, generator, n_images=1):
+        """The operator with its noise model."""
+        asked = {
+            name: value
+            for name in ("noise_level", "noise", "gain")
+            if (value := getattr(self, name)) is not None
+        }
+        physics = self.operator(shape, generator, n_images)
+        if asked:
+            physics.noise_model = Denoising(**asked).noise_model(physics)
+        return physics
 
 
 PROBLEMS = {
@@ -164,12 +255,11 @@ PROBLEMS = {
     "inpainting": Inpainting,
 }
 
-# What a dataset offers as parameters; None is the default of the problem at hand.
-STRENGTHS = tuple(
-    dict.fromkeys(
-        entry.name for problem in PROBLEMS.values() for entry in fields(problem)
-    )
-)
+
+def strengths_of(problems):
+    """The names of all their strengths, for {name: class} of problems."""
+    names = (entry.name for problem in problems.values() for entry in fields(problem))
+    return tuple(dict.fromkeys(names))
 
 
 def bicubic_kernel(factor):
@@ -189,47 +279,42 @@ def bicubic_kernel(factor):
     return torch.outer(profile, profile)[None, None].float()
 
 
-def circular_blur(shape, kernel):
-    check_kernel_fits(shape, kernel)
-    return dinv.physics.BlurFFT(img_size=shape, filter=kernel)
-
-
-def check_kernel_fits(shape, kernel):
-    """A kernel larger than the image would be cut, and would not sum to 1."""
-    (height, width), (rows, columns) = shape[-2:], kernel.shape[-2:]
-    if height < rows or width < columns:
-        raise NotApplicable(
-            f"An image of {height}x{width} pixels is smaller than the kernel "
-            f"({rows}x{columns}): choose a larger img_size."
-        )
-
-
-def make_problem(name, **strengths):
+def make_problem(name, problems=PROBLEMS, **strengths):
     """The problem of this name; a strength that is None has its default.
+
+    ``problems`` is {name: class} of those to choose from. The name may be that of a
+    function of the user's: /my/file.py, which makes the operator by its
+    ``make_physics(shape, generator)``, or '/my/file.py:blur'.
 
     Raises
     ------
     NotApplicable
         Unknown problem, a strength that it does not have, or a value without meaning.
     """
-    if name not in PROBLEMS:
-        raise NotApplicable(
-            f"Unknown problem {name!r}. The problems are: {', '.join(PROBLEMS)}."
-        )
     given = {key: value for key, value in strengths.items() if value is not None}
-    if unknown := given.keys() - {entry.name for entry in fields(PROBLEMS[name])}:
+    is_own = split_name(name) != (None, None)
+    if not is_own and name not in problems:
+        raise NotApplicable(
+            f"Unknown problem {name!r}. The problems are: {', '.join(problems)}, or "
+            "/my/file.py with a function make_physics(shape, generator)."
+        )
+    known = Problem if is_own else problems[name]
+    if unknown := given.keys() - {entry.name for entry in fields(known)}:
         raise NotApplicable(f"The problem {name} has no {', '.join(sorted(unknown))}.")
-    return PROBLEMS[name](**given)
+    if is_own:
+        return OwnProblem(make=load_function(name), label=name, **given)
+    return problems[name](**given)
 
 
-def default_strength(problem, name):
+def default_strength(problem, name, problems=PROBLEMS):
     """What None stands for; None if the problem is unknown or lacks this strength."""
-    return getattr(PROBLEMS.get(problem), name, None)
+    return getattr(problems.get(problem), name, None)
 
 
-def make_physics(problem, shape, generator, n_images=1, **strengths):
+def make_physics(problem, shape, generator, n_images=1, problems=PROBLEMS, **strengths):
     """The physics of a problem, for ``n_images`` images of ``shape`` (C, H, W).
 
     The parameters and errors are those of ``make_problem``.
     """
-    return make_problem(problem, **strengths).physics(shape, generator, n_images)
+    problem = make_problem(problem, problems, **strengths)
+    return problem.physics(shape, generator, n_images)

@@ -6,16 +6,25 @@ from benchmark_utils.priors.compact import (
     on_image_grid,
     save_compact_weights,
 )
+from benchmark_utils.priors.experts import FieldsOfExperts
 from benchmark_utils.priors.fire import Residuals, decreasing, running_mean
 from benchmark_utils.priors.networks import CompactUNet, ResidualBlock
+from benchmark_utils.priors.reconstruction import (
+    ArtifactRemoval,
+    UnrolledHQS,
+    untrained_denoiser,
+)
 from benchmark_utils.priors.restoration import load_restoration
 from benchmark_utils.priors.tv import gradient, gradient_adjoint, project_on_ball
 from benchmark_utils.priors.wavelets import pad_to_multiple, soft_threshold
 
 __all__ = [
+    "ArtifactRemoval",
     "CompactUNet",
+    "FieldsOfExperts",
     "ResidualBlock",
     "Residuals",
+    "UnrolledHQS",
     "decreasing",
     "gradient",
     "gradient_adjoint",
@@ -28,4 +37,5 @@ __all__ = [
     "running_mean",
     "save_compact_weights",
     "soft_threshold",
+    "untrained_denoiser",
 ]

@@ -11,6 +11,7 @@ from benchmark_utils.priors.compact import (
     find_compact,
     load_by_channels,
 )
+from benchmark_utils.priors.complex_parts import as_complex_images, as_grey_images
 from benchmark_utils.priors.published_weights import find_published, load_published
 from benchmark_utils.priors.tv import tv_prox
 
@@ -143,9 +144,12 @@ class CountedDenoiser:
         self.function, self.n_images = function, 0
 
     def __call__(self, x, sigma):
-        images = x.flatten(0, 1)[:, None] if x.shape[1] == 2 else x
+        is_complex = x.shape[1] == 2
+        images = as_grey_images(x) if is_complex else x
         self.n_images += len(images) * getattr(self.function, "n_calls", 1)
-        return self.function(images, sigma).view(x.shape)
+        if is_complex:
+            return as_complex_images(self.function(images, sigma / 2))
+        return self.function(images, sigma)
 
 
 def compact_of_denoiser(name):

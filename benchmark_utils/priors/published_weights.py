@@ -1,8 +1,8 @@
 """Published restoration networks: their files of weights, found, fetched and checked.
 
 A file is read from the folder that ``data_paths: {published_weights: /folder}`` of
-config.yml gives, else from ``data/published_weights``. Public files are downloaded
-there on first use.
+config_local.yml gives, else from ``data/published_weights``. Public files are
+downloaded there on first use.
 """
 
 import warnings
@@ -247,6 +247,6 @@ def _find(published):
 def _missing(published, folder, reason):
     return Unavailable(
         f"The weights {published.file} are not in {folder} and {reason}: get them from "
-        f"{published.home}, and give their folder in config.yml, as "
+        f"{published.home}, and give their folder in config_local.yml, as "
         f"data_paths: {{{KEY}: /their/folder}}."
     )

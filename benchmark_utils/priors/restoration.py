@@ -10,6 +10,7 @@ from benchmark_utils.priors.compact import (
     load_by_channels,
     on_image_grid,
 )
+from benchmark_utils.priors.complex_parts import as_complex_images, as_grey_images
 from benchmark_utils.priors.denoisers import check_images
 from benchmark_utils.priors.published import (
     ENLARGING,
@@ -46,8 +47,7 @@ class RestorationModel:
         is_complex = degraded.y.shape[1] == 2
         self.n_images += len(degraded.y) * (2 if is_complex else 1)
         if is_complex:
-            parts = self.restorer(as_grey_images(degraded), size)
-            restored = parts[:, 0].unflatten(0, (-1, 2))
+            restored = as_complex_images(self.restorer(parts_of(degraded), size))
         else:
             restored = self.restorer(degraded, size)
         if restored.shape[-2:] != tuple(size):
@@ -158,7 +158,7 @@ def check_restoration(
     return degradation
 
 
-def as_grey_images(degraded):
+def parts_of(degraded):
     """Degraded complex images (B, 2, H, W) as grey ones (2 B, 1, H, W)."""
 
     def twice(values):
@@ -166,7 +166,7 @@ def as_grey_images(degraded):
 
     return replace(
         degraded,
-        y=degraded.y.flatten(0, 1)[:, None],
-        sigma=twice(degraded.sigma),
+        y=as_grey_images(degraded.y),
+        sigma=twice(degraded.sigma / 2),
         mask=twice(degraded.mask),
     )

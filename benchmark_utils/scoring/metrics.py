@@ -3,6 +3,7 @@
 from functools import cache
 from pathlib import Path
 
+import deepinv as dinv
 import torch
 from safetensors.torch import load_file
 from skimage.metrics import structural_similarity
@@ -47,6 +48,20 @@ def ssim(x_hat, x):
 def ssim_applies(x):
     """Whether the window of SSIM fits in x (B, C, H, W)."""
     return min(x.shape[-2:]) >= SSIM_WINDOW
+
+
+def nmse(x_hat, x):
+    """||x_hat - x||^2 / ||x||^2, as in fastMRI: 0 at best, 1 for x_hat = 0: (B,)."""
+    return dinv.metric.NMSE()(x_hat, x)
+
+
+def haarpsi(x_hat, x):
+    """Haar wavelet similarity (Reisenhofer et al., 2018), 1 at best, of [0, 1]: (B,).
+
+    With C = 5 and alpha = 4.9, which suit medical images (Karner et al., 2024). x_hat
+    is clipped.
+    """
+    return dinv.metric.HaarPSI(C=5.0, alpha=4.9)(x_hat.clamp(0, 1), x.clamp(0, 1))
 
 
 def data_fit_error(f, x_hat):

@@ -8,8 +8,15 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from benchmark_utils.scoring import metrics
+
 # Pictures kept for the dashboard, from the first test images.
 N_PICTURES = 2
+
+# Of the largest magnitude: below, a phase is noise.
+DARK = 0.05
+# Of k-space, in its pictures.
+DECADES = 4
 
 # Smaller atoms are enlarged to this width, in pixels, or a little more.
 ATOM_WIDTH = 16
@@ -82,6 +89,28 @@ def atom_sheet(atoms):
     return F.pad(sheet, (1, 0, 1, 0), value=1.0)
 
 
+def phase(x):
+    """The phase of complex images (B, 2, H, W): (B, 1, H, W), black to white in a turn.
+
+    Grey is 0. Where the magnitude is below DARK times the largest, it is black.
+    """
+    size = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    seen = size > DARK * size.amax((-3, -2, -1), keepdim=True)
+    turns = torch.atan2(x[:, 1:], x[:, :1]) / (2 * math.pi)
+    return torch.where(seen, 0.5 + turns, 0.0)
+
+
+def kspace(y):
+    """Magnitudes of k-space (B, 2, [coils,] H, W), of all coils: (B, 1, H, W).
+
+    Logarithmic, from DECADES below the largest (black) to it (white).
+    """
+    size = torch.linalg.vector_norm(y.flatten(1, -3), dim=1, keepdim=True)
+    largest = size.amax((-3, -2, -1), keepdim=True)
+    tiny = torch.finfo(size.dtype).tiny
+    return (1 + (size / largest.clamp(min=tiny)).log10() / DECADES).clamp(0, 1)
+
+
 def of_result(batches, x_hat, snapshots=None, atoms=None):
     """What the dashboard shows of a run: PNG files of the first N_PICTURES images.
 
@@ -95,8 +124,11 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
     Returns
     -------
     dict: names (list of str), truth, measurement, reconstruction (lists of PNG),
-    snapshots, {iteration: list of PNG}, and atoms (PNG), a sheet of all of them, where
-    there are some. Vectors have their atoms alone, or None.
+    psnr (list of float; that of a picture is another where it shows a window of the
+    values), snapshots, {iteration: list of PNG}, and atoms (PNG), a sheet of all of
+    them, where there are some. Complex images have their magnitudes there, and "phase":
+    truth and reconstruction, the phases, and measurement, k-space. Vectors have their
+    atoms alone, or None.
     """
     sheet = {} if atoms is None else {"atoms": png(atom_sheet(atoms))}
     if not batches[0].domain.is_image:
@@ -107,8 +139,21 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
         return [png(image) for image in images[:N_PICTURES]]
 
     def shown(signals):
-        return first(b.domain.scored(x) for b, x in zip(batches, signals))
+        return first(b.domain.shown(x) for b, x in zip(batches, signals))
 
+    def psnr(signals):
+        pairs = [
+            (b.domain.scored(x), b.domain.scored(b.x)) for b, x in zip(batches, signals)
+        ]
+        return torch.cat([metrics.psnr(*pair) for pair in pairs])[:N_PICTURES].tolist()
+
+    phases = {}
+    if batches[0].domain.kind == "complex":
+        phases["phase"] = {
+            "truth": first(phase(batch.x) for batch in batches),
+            "measurement": first(kspace(batch.y) for batch in batches),
+            "reconstruction": first(phase(x) for x in x_hat),
+        }
     names = [name for batch in batches for name in batch.names]
     return {
         "names": names[:N_PICTURES],
@@ -117,6 +162,8 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
             b.domain.measurement_picture(b.y, b.physics) for b in batches
         ),
         "reconstruction": shown(x_hat),
+        "psnr": psnr(x_hat),
         "snapshots": {k: shown(kept) for k, kept in (snapshots or {}).items()},
+        **phases,
         **sheet,
     }

@@ -12,6 +12,8 @@ SCORES = [
     "psnr_min",
     "ssim",
     "lpips",
+    "nmse",
+    "haarpsi",
     "data_fit",
     "psnr_range",
     "psnr_kernel",
@@ -189,4 +191,4 @@ def values_from(df, objective=None):
 
 def is_untuned(origin):
     """Whether values that come from there were not tuned for this very problem."""
-    return any(word in origin for word in ("default", "borrowed"))
+    return any(word in str(origin) for word in ("default", "borrowed"))

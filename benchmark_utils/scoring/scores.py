@@ -145,6 +145,7 @@ def scores_of_images(comparisons):
         "lpips": _where(metrics.lpips_applies, metrics.lpips, pairs),
         "psnr_range": psnr_range,
         "psnr_kernel": psnr_kernel.where(psnr_kernel.isfinite(), torch.nan),
+        **medical_scores(comparisons),
     }
 
 
@@ -174,6 +175,17 @@ def per_image_text(names, of_images):
     """
     columns = {score: values.tolist() for score, values in of_images.items()}
     return json.dumps({"name": names, **columns}) if columns else None
+
+
+def medical_scores(comparisons):
+    """NMSE and HaarPSI of each medical image (of magnitudes): {score: tensor (N,)}."""
+    if not comparisons[0].domain.is_medical:
+        return {}
+    pairs = [c.pair for c in comparisons]
+    return {
+        name: torch.cat([metric(*pair) for pair in pairs])
+        for name, metric in (("nmse", metrics.nmse), ("haarpsi", metrics.haarpsi))
+    }
 
 
 def scores_of_dictionary(found, truth, batches):

@@ -1,6 +1,7 @@
 """The base classes of solvers, and their hyper-parameters."""
 
 from benchmark_utils.solving.dictionary_solver import DictionarySolver
+from benchmark_utils.solving.learned_solver import LearnedSolver
 from benchmark_utils.solving.restoration_priors import RestorationPriors
 from benchmark_utils.solving.search import Choice, Iterations, Range
 from benchmark_utils.solving.solver import IterativeSolver
@@ -17,6 +18,7 @@ __all__ = [
     "DictionarySolver",
     "Iterations",
     "IterativeSolver",
+    "LearnedSolver",
     "Range",
     "RestorationPriors",
     "parse_key",

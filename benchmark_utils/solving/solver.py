@@ -60,7 +60,8 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
     setup() : optional
         Loads what the method needs, once per problem; not timed.
     learn(train) : optional
-        Learns from training batches, which have ``x``; reported as ``fit_time``.
+        Learns from training batches, which have ``x``; reported as ``fit_time``, or
+        the seconds that it returns are, where what was learned before is found again.
     iterate(y, physics)
         A generator that yields the successive x_k of one batch, shape (B, C, H, W).
         One-shot methods yield once. Stochastic ones draw from ``self.generator``.
@@ -158,7 +159,7 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
         if self.learns() and not len(self.train):
             raise NotApplicable(
                 f"{self.name} learns from training signals, and there are none: is "
-                "n_train at least 1?"
+                "n_train at least 1, or train given?"
             )
 
     def _set_hyper_parameters(self):
@@ -286,9 +287,9 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
         self._synchronise()
         start = time.perf_counter()
         with torch.inference_mode(not self.requires_grad):
-            self.learn(for_solver(self.train, self.device, self._seed))
+            known = self.learn(for_solver(self.train, self.device, self._seed))
         self._synchronise()
-        self.fit_time = time.perf_counter() - start
+        self.fit_time = time.perf_counter() - start if known is None else known
 
     def _reset(self):
         seed = self.get_seed(use_dataset=True, use_solver=True, use_repetition=True)

@@ -101,17 +101,19 @@ class TrainingData:
     def _batches(self):
         if reason := self._data.get("unavailable"):
             raise Unavailable(reason)
-        return list(self._data["train"])
+        return self._not_empty(list(self._data["train"]))
 
     @cached_property
     def _images(self):
         self.dataset.check()
-        images = load_checked(self.dataset, "train")
-        if not images:
+        return self._not_empty(load_checked(self.dataset, "train"))
+
+    def _not_empty(self, signals):
+        if not signals:
             raise NotApplicable(
-                f"{self.name} has no training image to tune on: is n_train at least 1?"
+                f"{self.name} has nothing to tune on: is n_train at least 1?"
             )
-        return images
+        return signals
 
     @cached_property
     def _side(self):

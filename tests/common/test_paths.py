@@ -2,6 +2,7 @@
 
 import pytest
 from benchopt.benchmark import Benchmark
+from conftest import ROOT
 
 from benchmark_utils.common.errors import Unavailable
 from benchmark_utils.common.fingerprint import data_listing
@@ -27,6 +28,33 @@ def test_a_folder_is_given_or_not(data_paths, tmp_path):
         "data",
         "bsds500",
     )
+
+
+def test_a_local_file_counts_before_the_one_that_is_shared(data_paths, tmp_path):
+    data_paths("{set3c: /shared, bsds500: /shared}")
+    local = tmp_path / "config_local.yml"
+    local.write_text("data_paths: {set3c: /mine}\n")
+    assert str(data_folder("set3c")) == "/mine"
+    assert str(data_folder("bsds500")) == "/shared"
+    local.write_text("data_paths: {set3c: 3}\n")
+    with pytest.raises(Unavailable, match=r"of config_local.yml gives 3 for set3c"):
+        data_folder("set3c")
+
+
+def test_a_variable_counts_before_the_files(data_paths, tmp_path, monkeypatch):
+    data_paths("{set3c: /shared, bsds500: /shared}")
+    (tmp_path / "config_local.yml").write_text("data_paths: {set3c: /mine}\n")
+    monkeypatch.setenv("BENCHOPT_DATA_PATHS", "{set3c: $HERE/set3c}")
+    monkeypatch.setenv("HERE", "/elsewhere")
+    assert str(data_folder("set3c")) == "/elsewhere/set3c"
+    assert str(data_folder("bsds500")) == "/shared"
+    monkeypatch.setenv("BENCHOPT_DATA_PATHS", "/a/folder")
+    with pytest.raises(Unavailable, match=r"BENCHOPT_DATA_PATHS is '/a/folder'"):
+        data_folder("set3c")
+
+
+def test_git_ignores_the_local_file():
+    assert "/config_local.yml" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 @pytest.mark.parametrize("slip", ["[/a, /b]", "3", "''", "{a: b}", "true", "1.5"])

@@ -8,10 +8,13 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from benchopt.plotting.generate_html import plot_benchmark_html
+from benchopt.plotting.generate_matplotlib import get_figures
+from benchopt.results import read_results
 from benchopt.runner import run_benchmark
 from conftest import BENCHMARK
 from PIL import Image
@@ -48,12 +51,45 @@ def table(*ends):
 # -- ranking --------------------------------------------------------------------------
 
 
+def with_images(*runs, dataset="d", **kept):
+    """Rows with the scores of each image, from (solver, PSNRs[, repetition]).
+
+    ``kept`` is for the final results: run={solver: dict}.
+    """
+    ends = [
+        (dataset, solver, float(np.mean(psnrs)), 1, *repetition)
+        for solver, psnrs, *repetition in runs
+    ]
+    df = table(*ends)
+    last = df["stop_val"] == 10
+    texts = [
+        {
+            "per_image": json.dumps(
+                {"name": [f"image{i}" for i in range(len(psnrs))], "psnr": list(psnrs)}
+            ),
+            **{key: json.dumps(by_solver[solver]) for key, by_solver in kept.items()},
+        }
+        for solver, psnrs, *_ in reversed(runs)
+    ]
+    df.loc[last, "final_results"] = pd.Series(texts, index=df.index[last], dtype=object)
+    return df
+
+
 def ranking(df):
-    """{solver: {column: cell}}"""
+    """{solver: {column: cell}}, without the spaces that align numbers."""
     plot = PLOTS["ranking"]
     columns = plot.get_metadata(df, objective="Restore")["columns"]
     rows = plot.plot(df, objective="Restore")
-    return {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+    return {
+        row[0]: dict(
+            zip(columns, (cell.replace("\u00a0", "") for cell in row), strict=True)
+        )
+        for row in rows
+    }
+
+
+def title(df):
+    return PLOTS["ranking"].get_metadata(df, objective="Restore")["title"]
 
 
 def test_the_best_of_each_column_is_in_bold_and_no_other():
@@ -64,19 +100,70 @@ def test_the_best_of_each_column_is_in_bold_and_no_other():
         ("photos[problem=denoising]", "B", 27.0, 1),
     )
     a, b = ranking(df).values()
-    assert (a["sr4"], a["denoising"], a["mean PSNR"]) == (20, "**28.0**", 24)
-    assert (b["sr4"], b["denoising"], b["mean PSNR"]) == ("**30.0**", 27, "**28.5**")
-    assert a["mean rank"] == b["mean rank"] == "**1.5**"
+    assert (a["sr4"], a["denoising"], a["mean"]) == (
+        "20.00 dB",
+        "**28.00** dB",
+        "24.00 dB",
+    )
+    assert (b["sr4"], b["denoising"], b["mean"]) == (
+        "**30.00** dB",
+        "27.00 dB",
+        "**28.50** dB",
+    )
+    assert a["rank"] == b["rank"] == "1.5 of 2"
 
 
-def test_a_solver_that_diverged_ranks_last_and_has_no_mean_psnr():
+BASE = np.array([20.0, 24.0, 28.0, 31.0, 35.0])
+JITTER = np.array([0.1, -0.1, 0.1, -0.1, 0.05])
+
+
+def test_all_that_cannot_be_told_from_the_best_is_in_bold_with_the_interval():
+    df = with_images(("Best", BASE), ("Near", BASE - 0.02 + JITTER), ("Far", BASE - 1))
+    rows = ranking(df)
+    assert rows["Best"]["d"] == "**27.60** dB"
+    number, interval = rows["Near"]["d"].split(" ±")
+    assert number == "**27.59**"
+    # Student's, of the five differences; images differ by far more.
+    assert float(interval) == pytest.approx(0.12, abs=0.03)
+    assert rows["Far"]["d"].startswith("26.60")
+    assert rows["Near"]["mean"] == rows["Near"]["d"]
+    assert "5 images and 1 repetition" in title(df) and "95% interval" in title(df)
+
+
+def test_of_one_image_nothing_can_be_told():
+    rows = ranking(with_images(("A", [30.0]), ("B", [20.0])))
+    assert (rows["A"]["d"], rows["B"]["d"]) == ("**30.00** dB", "**20.00** dB")
+
+
+def test_how_many_images_and_repetitions_there_are_is_said():
+    runs = [(name, BASE + i, i) for name in "AB" for i in range(3)]
+    four = with_images(("A", BASE[:4]), ("B", BASE[:4]), dataset="e")
+    both = pd.concat([with_images(*runs), four])
+    assert "4 to 5 images and 1 to 3 repetitions" in title(both)
+    assert "the test images and 1 repetition" in title(table(("d", "A", 30.0, 1)))
+
+
+def test_values_that_were_not_tuned_for_the_problem_have_a_dagger():
+    run = {
+        "Tuned": {"values_from": "tuned"},
+        "Default": {"values_from": "default"},
+        "Borrowed": {"values_from": "borrowed from blur_std=2"},
+        "Old": {},
+    }
+    df = with_images(*((name, BASE) for name in run), run=run)
+    marked = {name for name, row in ranking(df).items() if "†" in row["d"]}
+    assert marked == {"Default", "Borrowed"}
+    assert "† with values that were not tuned" in title(df)
+
+
+def test_a_solver_that_diverged_ranks_last_and_has_no_mean():
     df = table(
         ("d", "Diverges", NAN, 1), ("d", "Poor", -40.0, 1), ("d", "Good", 30.0, 1)
     )
     rows = ranking(df)
-    ranks = [rows[s]["mean rank"] for s in ("Good", "Poor", "Diverges")]
-    assert ranks == ["**1.0**", 2, 3]
-    assert rows["Diverges"]["d"] == rows["Diverges"]["mean PSNR"] == "diverged"
+    places = [rows[s]["rank"] for s in ("Good", "Poor", "Diverges")]
+    assert places == sorted(places) == ["1.0 of 3", "2.0 of 3", "not ranked"]
+    assert rows["Diverges"]["d"] == rows["Diverges"]["mean"] == "diverged"
 
 
 def test_a_perfect_solver_ranks_first_and_is_called_exact():
@@ -84,32 +171,95 @@ def test_a_perfect_solver_ranks_first_and_is_called_exact():
         ("d", "Good", 30.0, 1), ("d", "Exact", INF, 1), ("d", "Diverges", -INF, 1)
     )
     rows = ranking(df)
-    ranks = [rows[s]["mean rank"] for s in ("Exact", "Good", "Diverges")]
-    assert ranks == ["**1.0**", 2, 3]
-    assert rows["Exact"]["d"] == rows["Exact"]["mean PSNR"] == "**exact**"
-    assert rows["Good"]["d"] == 30
+    places = [rows[s]["rank"] for s in ("Exact", "Good", "Diverges")]
+    assert places == ["1.0 of 3", "2.0 of 3", "not ranked"]
+    assert rows["Exact"]["d"] == rows["Exact"]["mean"] == "**exact**"
+    assert rows["Good"]["d"] == "30.00 dB"
     assert rows["Diverges"]["d"] == "diverged"
 
 
 def test_repetitions_are_averaged_before_ranking():
     df = table(("d", "A", 31.0, 1, 0), ("d", "A", 21.0, 1, 1), ("d", "B", 27.0, 1))
     rows = ranking(df)
-    assert (rows["A"]["d"], rows["B"]["d"]) == (26, "**27.0**")
-    assert (rows["A"]["mean rank"], rows["B"]["mean rank"]) == (2, "**1.0**")
+    assert (rows["A"]["d"], rows["B"]["d"]) == ("26.00 dB", "**27.00** dB")
+    assert (rows["A"]["rank"], rows["B"]["rank"]) == ("2.0 of 2", "1.0 of 2")
 
 
-def test_a_solver_that_missed_a_dataset_says_so_and_is_never_the_best_on_average():
+def test_a_solver_that_missed_a_dataset_says_so_and_comes_last_without_a_mean():
     df = table(
         ("easy", "Partial", 40.0, 1), ("easy", "Full", 39.0, 1), ("hard", "Full", 20, 1)
     )
     rows = ranking(df)
     assert (rows["Partial"]["runs"], rows["Full"]["runs"]) == ("1/2", "2/2")
     assert rows["Partial"]["hard"] == "not run"
-    assert (rows["Partial"]["mean PSNR"], rows["Partial"]["mean rank"]) == (40, 1)
-    assert (rows["Full"]["mean PSNR"], rows["Full"]["mean rank"]) == (
-        "**29.5**",
-        "**1.5**",
+    assert (rows["Partial"]["mean"], rows["Partial"]["rank"]) == (
+        "incomplete",
+        "not ranked",
     )
+    assert (rows["Full"]["mean"], rows["Full"]["rank"]) == ("**29.50** dB", "1.5 of 2")
+
+
+# -- the best on each image -----------------------------------------------------------
+
+
+def test_the_best_and_the_second_of_each_image_are_named():
+    df = with_images(
+        ("A", [30.0, 20.0]), ("B", [29.5, 21.0]), ("C", [10.0, 25.5]), ("D", [NAN, 9.0])
+    )
+    options = {"dataset": "d", "objective": "Restore", "score": "psnr"}
+    assert PLOTS["per_image"].plot(df, **options) == [
+        ["image0", "A", "30.00 dB", "B", "29.50 dB"],
+        ["image1", "C", "25.50 dB", "B", "21.00 dB"],
+    ]
+    metadata = PLOTS["per_image"].get_metadata(df, **options)
+    assert metadata["columns"] == ["image", "best", "psnr", "second", "its psnr"]
+    assert "2 images: A 1, C 1" in metadata["title"]
+
+
+def test_what_is_exact_or_diverged_on_an_image_is_said():
+    df = with_images(("A", [INF]), ("B", [NAN]))
+    options = {"dataset": "d", "objective": "Restore", "score": "psnr"}
+    row = ["image0", "A", "exact", "B", "diverged"]
+    assert PLOTS["per_image"].plot(df, **options) == [row]
+
+
+def test_without_scores_of_images_the_view_says_so():
+    df = table(("d", "A", 30.0, 1))
+    plots, options = PLOTS["per_image"]._get_all_plots(df)
+    assert options["score"] == ["psnr"]
+    ((view,)) = plots.values()
+    assert view["data"] == [] and "No scores of images" in view["title"]
+
+
+# -- curves ---------------------------------------------------------------------------
+
+
+def curves(df, column="objective_psnr", axis="Time"):
+    """{solver: (x, y)}"""
+    options = {"dataset": "d", "objective": "Restore"}
+    drawn = PLOTS["objective_curve"].plot(
+        df, **options, objective_column=column, X_axis=axis
+    )
+    return {curve["label"]: (curve["x"], curve["y"]) for curve in drawn}
+
+
+def test_scores_of_the_last_iterate_alone_are_not_offered_as_curves():
+    df = table(("d", "A", 30.0, 1)).assign(objective_ssim=[0.9, NAN])
+    df = df.assign(objective_anomaly_sr2=[-40.0, NAN], objective_psnr_kernel=[NAN, NAN])
+    _, options = PLOTS["objective_curve"]._get_all_plots(df)
+    assert sorted(options["objective_column"]) == [
+        "objective_diverged",
+        "objective_psnr",
+    ]
+
+
+@pytest.mark.parametrize("axis, last", [("Time", 1), ("Iteration", 10)])
+def test_a_score_is_drawn_where_it_was_measured(axis, last):
+    df = table(("d", "A", 30.0, 1), ("d", "Diverges", NAN, 1))
+    df["objective_ssim"] = np.where(df["stop_val"] == 10, 0.9, NAN)
+    assert curves(df, "objective_ssim", axis)["A"] == ([last], [0.9])
+    x, y = curves(df, axis=axis)["Diverges"]
+    assert (len(x), y) == (1, [99.0])
 
 
 # -- Pareto ---------------------------------------------------------------------------
@@ -201,6 +351,25 @@ def test_pictures_are_colour_arrays_in_0_1_with_the_psnr_of_what_is_shown():
         assert same.mean() > 1 - (3 / 8) ** 2 - 0.01
 
 
+def test_phases_are_shown_apart_beside_k_space():
+    truth, phase, k_space = (random_picture(64, 64, 3) // n for n in (1, 2, 3))
+    df = table(("d", "A", 30.0, 1), ("d", "B", 30.0, 1))
+    for i in (0, 2):
+        keys = "truth", "measurement", "reconstruction"
+        kept = {key: [png(truth)] for key in keys}
+        phases = {**kept, "truth": [png(phase)], "measurement": [png(k_space)]}
+        df.at[i, "final_results"] = {"names": ["head"], **kept, "phase": phases}
+    plot = PLOTS["reconstructions"]
+    assert plot.options["part"](df) == ["image", "phase"]
+    options = {"dataset": "d", "objective": "Restore", "picture": 1}
+    assert len(plot.plot(df, **options, part="image")) == 4
+    shown = plot.plot(df, **options, part="phase")
+    assert [p["label"] for p in shown] == ["Truth", "k-space", "B", "A"]
+    for picture, pixels in zip(shown, (phase, k_space, truth, truth), strict=True):
+        same = np.abs(picture["image"] * 255 - pixels).max(-1) <= 2
+        assert same.mean() > 0.8
+
+
 def test_the_same_detail_is_enlarged_three_times_in_each_picture():
     truth = np.full((64, 64), 100, np.uint8)
     truth[8:16, 40:48] = random_picture(8, 8)
@@ -289,6 +458,18 @@ def page(tmp_path_factory):
     return written
 
 
+def test_curves_are_drawn_by_matplotlib_too(page, tmp_path):
+    """As by benchopt plot --no-html, which fails where x and y differ in length."""
+    results = read_results(page.with_name("small.parquet"))
+    one = results[results["dataset_name"] == results["dataset_name"].iloc[0]]
+    few = one.drop(columns=one.filter(regex="std|min|fit|calls|diverged").columns)
+    few = few.assign(objective_diverged=0.0)
+    ((*figures,),) = get_figures(BENCHMARK, few, tmp_path, ["objective_curve"])
+    assert len(figures) == len(list(tmp_path.glob("*.pdf"))) == 4
+    for figure in figures:
+        plt.close(figure)
+
+
 def test_nothing_external_is_left_in_a_self_contained_page(page, tmp_path):
     before = page.read_text(encoding="utf-8")
     assert Loads(before).urls, "the page of benchopt loads nothing: no need of the tool"
@@ -367,7 +548,8 @@ def test_tables_plots_and_pictures_draw_with_the_network_off(page, tmp_path):
 
     cells = seen["ranking"].pop("cells")
     assert cells[0].startswith("TV") and "2/2" in cells
-    assert seen["ranking"]["bold"] >= 4
+    assert seen["ranking"]["bold"] >= 3
+    assert re.fullmatch(r"\d\d\.\d\d (dB|±\d\.\d\d)", cells[2])
     assert "Pseudo-inverse" in seen["table"]["cells"]
     # Truth, measurement and two solvers, of 32x32 pixels.
     assert seen["reconstructions"]["pictures"] == [32, 32, 32, 32]

@@ -259,7 +259,7 @@ def test_empty_data_paths_are_refused(tmp_path, monkeypatch):
     config = tmp_path / "config.yml"
     config.write_text("data_paths:\n")
     monkeypatch.setattr(Benchmark, "get_config_file", lambda self: config)
-    with pytest.raises(Unavailable, match="data_paths is empty"):
+    with pytest.raises(Unavailable, match=r"data_paths of config.yml is empty"):
         load_published("scunet", "cpu")
 
 
@@ -342,7 +342,7 @@ def test_without_a_network_the_file_its_home_and_the_key_are_said(name, folder):
     assert f"The weights {FILES[name].file} are not in {folder}" in message
     assert "could not be downloaded (ConnectionError)" in message
     assert f"get them from {FILES[name].home}" in message
-    assert "config.yml, as data_paths: {published_weights: /" in message
+    assert "config_local.yml, as data_paths: {published_weights: /" in message
 
 
 def test_weights_that_are_not_public_are_asked_for(folder):
@@ -351,7 +351,7 @@ def test_weights_that_are_not_public_are_asked_for(folder):
     message = str(error.value)
     assert f"restormer_motion.pth are not in {folder} and are not public" in message
     assert "get them from the authors of FiRe (https://" in message
-    assert "config.yml, as data_paths: {published_weights: /" in message
+    assert "config_local.yml, as data_paths: {published_weights: /" in message
 
 
 def test_drunet_with_a_wrong_checksum_is_refused(folder):

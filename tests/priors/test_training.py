@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from benchmark_utils.common.checksums import check, read_checksums
 from benchmark_utils.common.errors import Unavailable
-from benchmark_utils.data.images import load_images
+from benchmark_utils.data.images import _image_sets, image_files, load_images
 from benchmark_utils.physics.degradations import (
     DEGRADATIONS,
     Downscaling,
@@ -21,6 +21,8 @@ from benchmark_utils.priors import compact, restoration
 from benchmark_utils.priors.networks import CompactUNet
 from training import train as training
 from training.recipes import RECIPES, Recipe
+
+N_HELD_OUT = training.N_HELD_OUT
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +43,7 @@ def folders(tmp_path, monkeypatch):
     monkeypatch.setattr(compact, "WEIGHTS", weights)
     monkeypatch.setattr(compact, "WEIGHTS_CHECKSUMS", weights / "SHA256SUMS")
     monkeypatch.setattr(training, "RUNS", runs)
+    monkeypatch.setattr(training, "TRAINED_ON", weights / "TRAINED_ON")
     return weights, runs
 
 
@@ -264,8 +267,61 @@ def test_finished_weights_are_shipped_with_their_checksum(recipe, folders, monke
     assert {w.dtype for w in trained.values()} == {torch.float32}
     rounded = {name: weights.half() for name, weights in trained.items()}
     assert_same_weights(load_file(path), rounded)
+    assert read_checksums(weights / "TRAINED_ON") == training.trained_on()
     loaded = compact.load_compact("toy", "cpu").half().state_dict()
     assert_same_weights(loaded, rounded)
+
+
+# What the networks have seen
+
+
+RECORDED = read_checksums(ROOT / "benchmark_utils/priors/weights/TRAINED_ON")
+TESTED = ("bsd20", "bsd68", "bsds500-val", "imagenet100", "set3c")
+
+
+@pytest.mark.parametrize("image_set", TESTED)
+def test_no_network_was_trained_on_a_test_image(image_set):
+    tested = image_files(image_set)
+    assert len(tested) >= 3
+    assert set(RECORDED.values()).isdisjoint(tested.values())
+    assert set(RECORDED).isdisjoint(tested)
+
+
+def test_every_set_of_images_is_tested_or_trained_on():
+    assert {*_image_sets()} == {*TESTED, *training.IMAGE_SETS}
+
+
+def test_the_script_reads_what_is_recorded_and_holds_ten_images_out(monkeypatch):
+    monkeypatch.setattr(training, "N_HELD_OUT", N_HELD_OUT)
+    files = [f for name in training.IMAGE_SETS for f in image_files(name)]
+    assert len(files) == 400 and N_HELD_OUT == 10
+    assert list(training.trained_on()) == files[10:]
+    assert training.trained_on() == RECORDED
+
+
+def test_the_script_never_reads_val_nor_learns_from_what_is_held_out(
+    recipe, tmp_path, monkeypatch
+):
+    n_images, asked, learned = 6, [], []
+
+    def flat_images(image_set):
+        asked.append(image_set)
+        shift = len(asked) * n_images
+        return {
+            str(i): torch.full((3, 40, 40), (i + shift) / 100) for i in range(n_images)
+        }
+
+    class Recorded(training.Photographs):
+        def __init__(self, images, device):
+            learned.extend(round(100 * float(x[0, 0, 0])) for x in images)
+            super().__init__(images, device)
+
+    monkeypatch.setattr(training, "load_images", flat_images)
+    monkeypatch.setattr(training, "Photographs", Recorded)
+    monkeypatch.setattr(training, "N_HELD_OUT", 2)
+    training.train(replace(recipe, steps=0), tmp_path)
+    assert asked == ["bsds500-train", "bsds500-test"]
+    assert learned == list(range(8, 18))
 
 
 # The table of recipes

@@ -3,15 +3,21 @@
 import random
 from contextlib import contextmanager
 
+import deepinv as dinv
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from benchopt.results import read_results
 from conftest import ROOT
 
 from benchmark_utils.common.errors import NotApplicable
+from benchmark_utils.common.modes import SEED
 from benchmark_utils.scoring import evaluation
-from benchmark_utils.scoring.evaluation import SEED, evaluate, looks_like_bytes
+from benchmark_utils.scoring.evaluation import evaluate
+from benchmark_utils.scoring.functions import looks_like_bytes
+from benchmark_utils.scoring.report import Report
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +27,7 @@ def report():
         lambda y, physics: physics.A_dagger(y),
         dataset,
         name="Mine",
-        against=["Pseudo-inverse[reg=0]"],
+        against=["Pseudo-inverse[reg=0]", "Denoiser"],
         output="test_evaluation",
         device="cpu",
     )
@@ -56,6 +62,191 @@ def test_the_report_and_the_results_say_where_everything_ran(report):
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="device must be auto, cpu, cuda"):
         evaluate(lambda y, physics: y, "simulated", device="gpu")
+
+
+def test_the_report_is_a_small_table_with_the_best_marked(report):
+    text = str(report)
+    lines = {line.split()[0]: line for line in text.splitlines() if line}
+    assert lines["Mine"].endswith(("*", "~"))
+    assert "seed 0" in text and "natural img_size=64 inpainting" in text
+    assert str(report.page) in text
+    psnr = report.table.set_index("solver_name").psnr["Mine"]
+    assert f"{psnr:.2f}" in lines["Mine"]
+
+
+def test_the_report_says_what_was_skipped_and_why(report):
+    ((_, solver),) = report.skipped
+    assert solver == "Denoiser"
+    assert "Denoiser on natural[img_size=64,problem=inpainting] skipped: " in str(
+        report
+    )
+
+
+def test_the_report_has_the_scores_of_each_image(report):
+    mine = report.scores.query("solver_name == 'Mine'")
+    assert list(mine.image) == ["astronaut", "chelsea", "china", "coffee"]
+    expected = report.table.set_index("solver_name").psnr["Mine"]
+    assert mine.psnr.mean() == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_report_is_written_as_csv_and_latex(report, tmp_path):
+    report.to_csv(tmp_path / "table.csv")
+    written = pd.read_csv(tmp_path / "table.csv")
+    assert list(written.solver_name) == list(report.table.solver_name)
+    latex = report.to_latex()
+    assert r"\toprule" in latex and r"\textbf{" in latex and r"img\_size=64" in latex
+
+
+def test_the_figure_has_the_truth_the_measurement_and_the_solvers(report):
+    figure = report.figure(image=1)
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles[:2] == ["chelsea", "measurement"]
+    values = report.scores.query("solver_name == 'Mine' and image == 'chelsea'").psnr
+    assert titles[2] == f"Mine\n{values.item():.2f} dB"
+    plt.close(figure)
+
+
+def report_of(psnr):
+    """A report of two datasets; nothing is known of their images."""
+    rows = [(d, s, v) for s, values in psnr.items() for d, v in values.items()]
+    table = pd.DataFrame(rows, columns=["dataset_name", "solver_name", "psnr"])
+    report = Report(table, None, None, "cpu")
+    report.__dict__["scores"] = pd.DataFrame(columns=["dataset_name"])
+    return report
+
+
+def test_what_was_not_run_and_what_diverged_are_told_apart():
+    report = report_of({"A": {"d": 30.0, "e": np.nan}, "B": {"d": 29.0}})
+    lines = [line.split() for line in str(report).splitlines()]
+    assert ["A", "30.00*", "diverged"] in lines
+    assert ["B", "29.00", "-"] in lines
+
+
+# Images and operators given from Python
+
+IMAGES = torch.rand(2, 3, 24, 20, generator=torch.Generator().manual_seed(0))
+
+
+def blur(shape, generator):
+    kernel = torch.rand((1, 1, 3, 3), generator=generator)
+    return dinv.physics.BlurFFT(shape, kernel / kernel.sum())
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        {"a": IMAGES[0], "b": IMAGES[1]},
+        IMAGES,
+        IMAGES.numpy().astype(float),
+        list(IMAGES),
+    ],
+    ids=["dict", "tensor", "numpy", "list"],
+)
+def test_images_may_be_given_in_several_forms(images, output):
+    report = evaluate(
+        lambda y, physics: y, images=images, physics="denoising", output=output
+    )
+    error = (report.scores.psnr - 20).abs()
+    assert len(error) == 2 and (error < 1).all()
+
+
+def test_images_may_be_a_folder(output, tmp_path):
+    np.save(tmp_path / "a.npy", IMAGES[0].numpy())
+    report = evaluate(
+        lambda y, physics: y, images=tmp_path, physics="denoising", output=output
+    )
+    assert list(report.scores.image) == ["a.npy"]
+
+
+@pytest.mark.parametrize(
+    "physics",
+    [
+        blur,
+        blur((3, 24, 20), torch.Generator().manual_seed(0)),
+        "gaussian_deblurring",
+    ],
+    ids=["function", "operator", "name"],
+)
+def test_the_operator_may_be_given_in_several_forms(physics, output):
+    seen = []
+
+    def function(y, physics):
+        seen.append(float(physics.noise_model.sigma))
+        return physics.A_adjoint(y)
+
+    report = evaluate(
+        function,
+        images=torch.nn.functional.pad(IMAGES, (0, 8, 0, 8)),
+        physics=physics
+        if not isinstance(physics, dinv.physics.BlurFFT)
+        else blur((3, 32, 28), torch.Generator().manual_seed(0)),
+        noise_level=0.03,
+        output=output,
+        against="Pseudo-inverse",
+    )
+    assert seen == pytest.approx([0.03, 0.03])
+    assert set(report.table.solver_name) == {"My method", "Pseudo-inverse"}
+    assert (report.table.psnr > 5).all()
+
+
+def test_a_module_is_evaluated_in_eval_mode_and_left_as_it_is(output):
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drop = torch.nn.Dropout(0.9)
+
+        def forward(self, y, physics):
+            return self.drop(y)
+
+    network = Network().train()
+    report = evaluate(network, "simulated", output=output)
+    assert report.table.psnr.item() == pytest.approx(20, abs=0.5)
+    assert network.training and network.drop.training
+
+
+def test_nothing_is_printed_but_what_the_function_prints(output, capfd):
+    def function(y, physics):
+        print("here")
+        return y
+
+    report = evaluate(function, "simulated", output=output)
+    assert capfd.readouterr().out == "here\nhere\n"
+    assert "simulated[problem=denoising]" in report.log
+    evaluate(function, "simulated", output=output, verbose=True)
+    assert "simulated[problem=denoising]" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        ({"images": IMAGES, "dataset": "natural"}, "not both"),
+        ({"images": IMAGES}, "physics is what measures the images"),
+        ({"physics": "sr4", "dataset": "natural"}, "physics is for images"),
+        ({"images": 3, "physics": "sr4"}, "images must be"),
+        ({"images": {}, "physics": "sr4"}, "images must be"),
+        ({"images": "/no/folder", "physics": "sr4"}, "images=/no/folder is not there"),
+        ({"images": 255 * IMAGES, "physics": "sr4"}, "look like 0..255"),
+        ({"images": IMAGES, "physics": "no"}, "Unknown problem 'no'"),
+        ({"images": IMAGES, "physics": 3}, "make must be a function"),
+    ],
+)
+def test_images_and_physics_without_meaning_are_refused(arguments, sentence):
+    with pytest.raises(NotApplicable, match=sentence):
+        evaluate(lambda y, physics: y, **arguments)
+
+
+def test_an_operator_of_several_images_has_a_part_for_each(output):
+    mask = (torch.rand(2, 1, 24, 20, generator=torch.Generator()) > 0.5).float()
+    physics = dinv.physics.Inpainting((3, 24, 20), mask=mask)
+    report = evaluate(lambda y, p: y, images=IMAGES, physics=physics, output=output)
+    missing = ((1 - mask) * IMAGES).square().mean((1, 2, 3))
+    assert report.scores.psnr.to_numpy() == pytest.approx(-10 * missing.log10())
+
+
+def test_an_operator_for_other_images_is_said(output):
+    wrong = blur((3, 8, 8), torch.Generator())
+    with pytest.raises(RuntimeError, match=r"img_size=\(3, 8, 8\) for images of shape"):
+        evaluate(lambda y, p: y, images=IMAGES, physics=wrong, output=output)
 
 
 @pytest.fixture

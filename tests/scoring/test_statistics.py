@@ -143,7 +143,8 @@ def test_repetitions_that_one_solver_lacks_are_not_compared():
     both = scores({"a": [20.0, 30.0], "b": [21.0, 31.5]})
     more = scores({"a": [90.0, 90.0]}, repetition=1)
     (of_draws,) = draws(pd.concat([both, more])).values()
-    assert compare(of_draws, "a", "b").by_image.tolist() == [-1.0, -1.5]
+    found = compare(of_draws, "a", "b")
+    assert found.by_image.tolist() == [-1.0, -1.5] and found.n_repetitions == 1
 
 
 def test_over_datasets_an_image_is_drawn_with_all_that_is_known_of_it():

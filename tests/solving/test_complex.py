@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 from benchmark_utils.data.batches import measure
 from benchmark_utils.data.domain import COMPLEX_IMAGES
+from benchmark_utils.physics.degradations import Jpeg
+from benchmark_utils.priors.denoisers import CountedDenoiser
 from benchmark_utils.priors.tv import project_on_ball
 from benchmark_utils.priors.wavelets import soft_threshold
 from benchmark_utils.scoring import metrics
@@ -18,6 +20,7 @@ SIZE = 48
 # Solvers of images, with few iterations where each is slow.
 SOLVERS = {
     "Pseudo-inverse": {},
+    "Adjoint": {},
     "Initial guess": {},
     "TV": {"n_iter": 60},
     "Wavelets": {"n_iter": 20},
@@ -32,6 +35,11 @@ SOLVERS = {
     "Restoration-PnP": {"n_iter": 2},
     "DIP": {"n_iter": 3},
     "CDL": {"n_steps": 2, "n_coding": 3},
+    "U-Net": {"n_steps": 3},
+    "Self-supervised": {"n_steps": 3, "loss": "moei"},
+    "Unrolled": {"n_steps": 2, "n_iter": 3},
+    "Fine-tuned": {"n_steps": 2, "n_iter": 3},
+    "Bilevel": {"n_steps": 2, "n_iter": 40},
 }
 
 
@@ -39,7 +47,17 @@ SOLVERS = {
 def data(get_data):
     """A photograph's centre with a smooth phase, half of its k-space measured."""
     generator = torch.Generator().manual_seed(0)
-    (batch,) = get_data("natural", problem="denoising", img_size=SIZE)["test"]
+    train, test = (
+        complex_batch(images, generator)
+        for images in (
+            get_data("natural", problem="denoising", img_size=SIZE)[split][0]
+            for split in ("train", "test")
+        )
+    )
+    return {"train": [train], "test": [test], "dataset": "none", "problem": "none"}
+
+
+def complex_batch(batch, generator):
     magnitude = batch.x.mean(1, keepdim=True)
     phase = torch.randn(len(magnitude), 1, 3, 3, generator=generator)
     phase = F.interpolate(phase, SIZE, mode="bicubic", align_corners=True)
@@ -49,8 +67,7 @@ def data(get_data):
     mask[:, SIZE // 2 - 4 : SIZE // 2 + 4] = 1
     physics = dinv.physics.MRI(mask=mask, img_size=(2, SIZE, SIZE))
     physics.noise_model = dinv.physics.GaussianNoise(0.01)
-    test = measure(x, physics, generator, batch.names, COMPLEX_IMAGES)
-    return {"train": [], "test": [test], "dataset": "none", "problem": "none"}
+    return measure(x, physics, generator, batch.names, COMPLEX_IMAGES)
 
 
 def solve(name, data, **parameters):
@@ -85,7 +102,7 @@ def test_every_image_solver_takes_complex_images(name, scores):
         assert found["psnr"] > 5 and 0 < found["ssim"] <= 1
 
 
-@pytest.mark.parametrize("name", ["TV", "Wavelets", "PnP-HQS", "PnP-ADMM"])
+@pytest.mark.parametrize("name", ["TV", "Wavelets", "PnP-HQS", "PnP-ADMM", "Unrolled"])
 def test_priors_improve_on_zero_filling(name, scores):
     assert scores[name]["psnr"] > scores["Initial guess"]["psnr"] + 0.3
 
@@ -119,6 +136,52 @@ def test_pictures_are_of_magnitudes_and_of_the_back_projection(data, get_objecti
     assert abs(torch.from_numpy(truth[..., 0].copy()) / 255 - expected).max() < 0.003
     assert truth.shape == measured.shape == (SIZE, SIZE, 3)
     assert measured.min() == 0 and measured.max() == 255
+
+
+def test_phases_and_k_space_have_pictures(data, get_objective):
+    (batch,) = data["test"]
+    kept = get_objective(data).save_final_results([batch.x])["phase"]
+    truth, k_space = (decode(kept[key][0])[..., 0] for key in ("truth", "measurement"))
+    assert kept["reconstruction"] == kept["truth"]
+    size, angle = batch.x[0].norm(dim=0), torch.atan2(batch.x[0, 1], batch.x[0, 0])
+    expected = (0.5 + angle / (2 * torch.pi)) * (size > 0.05 * size.max())
+    assert abs(torch.from_numpy(truth.copy()) / 255 - expected).max() < 0.003
+    assert (k_space[batch.physics.mask[0, 0] == 0] == 0).all()
+    assert k_space.max() == 255 == k_space[SIZE // 2, SIZE // 2]
+    assert 80 < k_space[batch.physics.mask[0, 0] == 1].mean() < 180
+
+
+def test_medical_scores_are_those_of_magnitudes(data, get_objective):
+    (batch,) = data["test"]
+    magnitude = batch.x.norm(dim=1, keepdim=True)
+    found = get_objective(data).evaluate_result([0.9 * batch.x], True)
+    assert found["nmse"] == pytest.approx(0.01, rel=1e-3)
+    expected = metrics.haarpsi(0.9 * magnitude, magnitude).mean()
+    assert found["haarpsi"] == pytest.approx(float(expected), abs=1e-5)
+    assert 0.5 < found["haarpsi"] < 1
+    perfect = get_objective(data).evaluate_result([batch.x], True)
+    assert perfect["nmse"] < 1e-10 and perfect["haarpsi"] == pytest.approx(1, abs=1e-4)
+
+
+def test_networks_see_parts_of_complex_images_as_grey_images_in_0_1():
+    seen = []
+
+    def network(images, sigma):
+        seen.append((images, sigma))
+        return 0.5 * images
+
+    x = torch.rand(2, 2, 8, 8) * 2 - 1
+    restored = CountedDenoiser(network)(x, 0.2)
+    ((images, sigma),) = seen
+    assert images.shape == (4, 1, 8, 8) and sigma == 0.1
+    torch.testing.assert_close(images[1, 0], (x[0, 1] + 1) / 2)
+    torch.testing.assert_close(restored, (x + 1) / 2 - 1)
+
+
+def test_jpeg_keeps_the_negative_half_of_the_parts_of_complex_images():
+    x = torch.linspace(-1, 1, 64).expand(1, 2, 64, 64)
+    degraded = Jpeg(quality=(95, 95), noise=(0, 0))(x, torch.Generator())
+    torch.testing.assert_close(degraded.y, x, rtol=0, atol=0.05)
 
 
 def test_a_network_is_called_twice_for_a_complex_image(data):

@@ -16,10 +16,12 @@ from benchmark_utils.scoring import metrics
 # What tables call each solver, with its default parameters but for the slow ones.
 # Dictionaries are for vectors: tests/test_dictionary_solvers.py.
 FEWER_ITERATIONS = {"DIP": {"n_iter": 150}, "CDL supervised": {"n_steps": 20}}
+# Those of tomography are in test_ct.py.
+OF_SINOGRAMS = ("Filtered back-projection", "SIRT")
 LABELS = {
     solver.name: str(solver.get_instance(**FEWER_ITERATIONS.get(solver.name, {})))
     for solver in BENCHMARK.get_solvers()
-    if not solver.name.startswith("Dictionary")
+    if not solver.name.startswith("Dictionary") and solver.name not in OF_SINOGRAMS
 }
 SOLVERS = sorted(LABELS)
 # A denoiser alone solves its own problem only; fixed points start from an image.

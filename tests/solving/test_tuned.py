@@ -182,6 +182,8 @@ def test_a_change_of_an_entry_counts_for_those_who_use_it_alone(tuned_file):
     assert changed({**entries, "TV": entry(5)}) == [False, False, True, True]
     assert changed({**entries, "TV[step=1]": entry(5)}) == [False, False, False, True]
     assert changed(entries, {"TV": entry(5)}) == [False, False, True, True]
+    networks = {**entries, patches: entry(1, networks={"a.safetensors": "1"})}
+    assert changed(networks) == [True, False, False, False]
     noted = {**entries, "TV": entry(3, seconds=8, date="today")}
     assert changed(noted) == [False, False, False, False]
 

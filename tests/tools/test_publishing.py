@@ -9,7 +9,7 @@ from benchopt.results import save_results
 from conftest import ROOT
 
 from benchmark_utils.common.fingerprint import digest_of_repository
-from benchmark_utils.scoring import KEYS
+from benchmark_utils.scoring import KEYS, per_image_scores, unpacked
 from benchmark_utils.solving import tuned
 from tools import publish_results
 from tools.check_reproducibility import REFERENCE
@@ -60,6 +60,21 @@ def test_results_of_the_present_code_are_published(publish, rows):
     table = publish(rows)
     assert list(table["version"]) == [NOW] * 4
     assert all(picture.startswith(b"\x89PNG") for picture in table["reconstruction"])
+
+
+def test_the_scores_of_each_image_are_published(publish, rows):
+    scores = unpacked(publish(rows, "--scores-only")["per_image"])
+    pd.testing.assert_frame_equal(scores, per_image_scores(rows))
+
+
+def test_where_values_come_from_is_published_where_it_is_known(publish, rows):
+    assert "values_from" not in publish(rows, "--scores-only")
+    kept = [
+        k | {"run": '{"values_from": "default"}'} if isinstance(k, dict) else None
+        for k in rows["final_results"]
+    ]
+    table = publish(rows.assign(final_results=kept), "--scores-only")
+    assert list(table["values_from"]) == ["default"] * 4
 
 
 @pytest.mark.parametrize("code", [OLD, None])

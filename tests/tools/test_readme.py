@@ -1,5 +1,6 @@
 """The README lists what exists, and its numbers are those of the committed results."""
 
+import json
 import math
 import re
 
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 from conftest import BENCHMARK, ROOT
 
-from benchmark_utils.physics.problems import PROBLEMS
+from benchmark_utils.physics import CT_PROBLEMS, MRI_PROBLEMS, PROBLEMS
 from benchmark_utils.priors.denoisers import DENOISERS
 from tools.build_readme import PAGES, fill, markdown_table
 
@@ -47,10 +48,42 @@ def test_what_did_not_run_is_blank_and_what_diverged_says_so():
     }
 
 
+def test_intervals_ties_daggers_and_seconds_are_shown_where_they_are_known():
+    base = [20.0, 24.0, 28.0, 31.0, 35.0]
+    near = [19.9, 24.1, 27.9, 31.1, 34.9]
+    rows = [("A", base, "tuned"), ("B", near, "default"), ("C", [10.0] * 5, "tuned")]
+    results = pd.DataFrame(
+        [
+            {
+                "dataset_name": "d[problem=sr4]",
+                "problem": "sr4",
+                "solver_name": solver,
+                "psnr": sum(psnr) / 5,
+                "values_from": origin,
+                "seconds": 1.25 if solver == "A" else math.nan,
+                "per_image": json.dumps(
+                    {
+                        "dataset_name": ["d[problem=sr4]"] * 5,
+                        "solver_name": [solver] * 5,
+                        "repetition": [0] * 5,
+                        "image": list("abcde"),
+                        "psnr": psnr,
+                    }
+                ),
+            }
+            for solver, psnr, origin in rows
+        ]
+    )
+    a, b, c = markdown_table(results, "psnr").splitlines()[2:]
+    assert a == "| A | **27.60** (1.2 s) |"
+    assert re.fullmatch(r"\| B \| \*\*27\.58\*\* ±0\.1\d † \|", b)
+    assert re.fullmatch(r"\| C \| 10\.00 ±\d\.\d\d \|", c)
+
+
 def test_every_solver_dataset_and_problem_is_listed_and_no_other():
     assert listed("solver") == {s.name for s in BENCHMARK.get_solvers()}
     assert listed("dataset") == {d.name for d in BENCHMARK.get_datasets()}
-    assert listed("`problem`") == set(PROBLEMS)
+    assert listed("`problem`") == {*PROBLEMS, *MRI_PROBLEMS, *CT_PROBLEMS}
     assert all(f"`{name}`" in README or f"={name}`" in README for name in DENOISERS)
 
 

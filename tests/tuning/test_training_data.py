@@ -109,10 +109,21 @@ def test_a_dataset_without_images_gives_its_own_batches(get_data):
     assert received["patch_shape"] == (1, 8, 8)
 
 
+def test_batches_that_are_not_there_are_said():
+    class Empty:
+        name = "empty"
+
+        def get_data(self):
+            return {"problem": "none", "train": [], "test": []}
+
+    with pytest.raises(NotApplicable, match="empty has nothing to tune on"):
+        TrainingData(Empty()).for_solver(learns=False)
+
+
 @pytest.mark.parametrize(
     "parameters, learns, sentence",
     [
-        ({"n_images": 0}, False, "toy has no training image to tune on: is n_train"),
+        ({"n_images": 0}, False, "toy has nothing to tune on: is n_train"),
         ({"n_images": 1}, True, "toy has one training image, and methods that learn"),
         ({"missing": 0.5}, False, "The problem denoising has no missing."),
         ({"img_size": "large"}, False, "img_size must be a whole number"),

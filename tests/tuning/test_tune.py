@@ -140,9 +140,12 @@ def test_what_was_tuned_on_other_data_is_replaced_on_demand_alone(main, curves, 
     before = main(*TV)
     other = ("-d", "simulated[n_images=1]", *TV[2:])
     assert main(*other) == before
+    n_trials = len(curves)
     said = capsys.readouterr().out
     assert "kept, though of 2 other signals of simulated[problem=denoising]" in said
     assert len(only(main(*other, "--replace"))["data"]) == 1
+    # The trials on other data count for nothing.
+    assert len(curves) == 2 * n_trials
 
 
 def test_methods_without_anything_to_tune_have_entries_that_say_so(main, curves):
@@ -225,6 +228,24 @@ def test_solvers_and_problems_have_seeds_of_their_own():
     seeds = {seed(name, problem) for name in names for problem in problems}
     assert len(seeds) == 6
     assert seed("TV", "sr4") == seed("TV", "sr4")
+
+
+def test_images_that_are_not_there_are_asked_for_once(main, monkeypatch, capsys):
+    asked = []
+
+    def load(self, split):
+        asked.append(split)
+        raise FileNotFoundError(2, "not there", "images")
+
+    [dataset] = BENCHMARK.check_dataset_patterns(["simulated"], class_only=True)
+    monkeypatch.setattr(dataset, "load", load)
+    monkeypatch.setattr(tune, "Benchmark", lambda root: BENCHMARK)
+    monkeypatch.setattr(BENCHMARK, "get_datasets", lambda: [dataset])
+    with pytest.raises(SystemExit, match="no solver applies"):
+        main(*TV, "-s", "Wavelets", "-s", "Initial guess")
+    assert asked == ["train"]
+    said = capsys.readouterr().out
+    assert said.count("simulated denoising: left out. The dataset simulated reads") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,95 @@
+"""Images given from Python, and their operator, as a dataset."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+
+import deepinv as dinv
+
+from benchmark_utils.common.errors import NotApplicable
+from benchmark_utils.data.checked import as_image
+from benchmark_utils.data.folders import existing_folder, read_folder
+from benchmark_utils.data.image_dataset import ImageDataset
+from benchmark_utils.physics.problems import OwnProblem, make_problem
+
+
+def images_of(value, parameter="images"):
+    """{name: tensor (C, H, W), float32 in [0, 1]} of images of any form.
+
+    Parameters
+    ----------
+    value : dict {name: image}, list of images, tensor or array (B, C, H, W), or folder
+        Images as ``benchmark_utils.data.as_image`` takes them.
+    parameter : str
+        What sentences call it.
+
+    Raises
+    ------
+    NotApplicable
+        It is something else, or there is no image.
+    """
+    if isinstance(value, str | Path):
+        return read_folder(existing_folder(parameter, value))
+    if not isinstance(value, Mapping):
+        try:
+            value = {f"image {i}": image for i, image in enumerate(value)}
+        except TypeError:
+            value = {}
+    if not value:
+        raise NotApplicable(
+            f"{parameter} must be {{name: image}}, a list of images, a tensor "
+            "(B, C, H, W), or the folder where they are."
+        )
+    return {
+        str(name): as_image(image, f"{parameter}, {name!r}")
+        for name, image in value.items()
+    }
+
+
+def own_problem(physics, noise_level=None):
+    """The problem that ``physics`` stands for.
+
+    Parameters
+    ----------
+    physics : str, deepinv LinearPhysics, or callable (shape, generator) -> physics
+        A text is the name of a problem, or of a file: /my/file.py.
+    noise_level : float or None
+        None: that of the problem, or of the physics.
+    """
+    if isinstance(physics, str):
+        return make_problem(physics, noise_level=noise_level)
+    if isinstance(physics, dinv.physics.LinearPhysics):
+        operator = physics
+
+        def physics(shape, generator):
+            return copy.deepcopy(operator)
+
+    return OwnProblem(make=physics, noise_level=noise_level)
+
+
+def dataset_of(images, physics, noise_level=None):
+    """A dataset class of these images, all seen through ``physics``.
+
+    The parameters are those of ``images_of`` and ``own_problem``.
+    """
+    images, own = images_of(images), own_problem(physics, noise_level)
+    label = physics if isinstance(physics, str) else "physics"
+
+    class Dataset(ImageDataset):
+        name = "images"
+        parameters = {
+            **ImageDataset.image_parameters,
+            "problem": [label],
+            "noise_level": [noise_level],
+            "img_size": [None],
+        }
+        always_shown = ("problem",)
+        _module_filename = Path(__file__)
+
+        def load(self, split):
+            return images if split == "test" else {}
+
+        def make_problem(self):
+            return own
+
+    return Dataset

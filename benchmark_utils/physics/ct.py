@@ -1,0 +1,81 @@
+"""The problems of tomography: images of attenuations seen through rays."""
+
+from dataclasses import dataclass
+
+from benchmark_utils.common.parameters import (
+    COUNT,
+    LEVEL,
+    POSITIVE,
+    Constraint,
+    one_of,
+)
+from benchmark_utils.physics.noise import NOISES, LowDoseNoise
+from benchmark_utils.physics.problems import Problem, strength
+from benchmark_utils.physics.rays import Geometry
+from benchmark_utils.physics.tomography import Tomography
+
+ANGULAR_RANGE = Constraint(
+    lambda v: POSITIVE.is_valid(v) and v <= 360, "degrees above 0, 360 at most"
+)
+
+
+@dataclass(frozen=True)
+class CT(Problem):
+    """Parallel-beam tomography; benchmark_utils/physics/tomography.py has conventions.
+
+    noise : "gaussian", of deviation ``noise_level`` times the range of the sinogram (of
+        a disc of ones as wide as the image); or "low_dose", the counts of ``photons``
+        per ray.
+    n_angles : evenly over ``angular_range``, in degrees.
+    """
+
+    noise_level: float = strength(0.002, LEVEL)
+    noise: str = strength("gaussian", one_of("gaussian", "low_dose"))
+    photons: float = strength(1e5, POSITIVE)
+    n_angles: int = strength(180, COUNT)
+    angular_range: float = strength(180.0, ANGULAR_RANGE)
+
+    source = None
+
+    def operator(self, shape, generator, n_images):
+        return Tomography(
+            Geometry(*shape[-2:], self.n_angles, float(self.angular_range), self.source)
+        )
+
+    def noise_model(self, physics):
+        if self.noise == "low_dose":
+            return LowDoseNoise(self.photons, physics.attenuation_scale)
+        return NOISES[self.noise](self.noise_level * physics.sinogram_range, self.gain)
+
+
+@dataclass(frozen=True)
+class SparseCT(CT):
+    """Few angles."""
+
+    n_angles: int = strength(60, COUNT)
+
+
+@dataclass(frozen=True)
+class LimitedCT(CT):
+    """Rays of a third of the angles are missing."""
+
+    n_angles: int = strength(120, COUNT)
+    angular_range: float = strength(120.0, ANGULAR_RANGE)
+
+
+@dataclass(frozen=True)
+class FanCT(CT):
+    """Fan-beam tomography: the source turns around, two diagonals from the centre."""
+
+    angular_range: float = strength(360.0, ANGULAR_RANGE)
+
+    source = 2.0
+
+
+# Of images that hold attenuations.
+CT_PROBLEMS = {
+    "ct": CT,
+    "ct_sparse": SparseCT,
+    "ct_limited": LimitedCT,
+    "ct_fan": FanCT,
+}

@@ -1,0 +1,128 @@
+"""An operator of the user's: a function of a Python file, which makes the physics.
+
+    problem=/my/file.py             calls make_physics(shape, generator) of this file
+    problem='/my/file.py:blur'      calls blur(shape, generator)
+
+The function returns a deepinv ``LinearPhysics`` for images of ``shape`` (C, H, W), on
+the CPU; y may have any shape. What is random in it is drawn from ``generator``.
+"""
+
+import sys
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import deepinv as dinv
+import torch
+
+from benchmark_utils.common.errors import NotApplicable
+from benchmark_utils.physics.noise import noise_level
+from benchmark_utils.physics.psf import check_kernel_fits
+
+FUNCTION = "make_physics"
+
+# Relative difference of <A x, v> and <x, A^T v>; that of FFTs in 32 bits is 1e-6.
+ADJOINT_TOLERANCE = 1e-3
+
+
+def split_name(problem):
+    """The file and the function that a problem names, or (None, None)."""
+    if not isinstance(problem, str):
+        return None, None
+    file, _, function = problem.rpartition(":")
+    if not file.endswith(".py"):
+        file, function = problem, FUNCTION
+    return (Path(file).expanduser(), function) if file.endswith(".py") else (None, None)
+
+
+def load_function(problem):
+    """The function that a problem names.
+
+    Raises
+    ------
+    NotApplicable
+        There is no such file, or no such function in it.
+    """
+    file, name = split_name(problem)
+    if not file.is_file():
+        raise NotApplicable(f"problem={problem}: there is no file {file}.")
+    status = file.stat()
+    module = _module(file.resolve(), status.st_mtime_ns, status.st_size)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise NotApplicable(
+            f"problem={problem}: {file} has no function {name}(shape, generator)."
+        )
+    return function
+
+
+@cache
+def _module(file, time, size):
+    name = f"operator_of_{file.stem}"
+    spec = spec_from_file_location(name, file)
+    module = sys.modules[name] = module_from_spec(spec)
+    # What is beside the file is found, and shadows nothing that is installed.
+    sys.path.append(str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(file.parent))
+    return module
+
+
+def checked(physics, shape, label, n_images=1):
+    """``physics``, a linear operator for ``n_images`` images of ``shape`` (C, H, W).
+
+    Raises
+    ------
+    NotApplicable
+        It is no deepinv ``LinearPhysics``, it is made for images of another size,
+        y is complex, A_adjoint is not the adjoint of A, its kernel is larger than the
+        image, or its noise has no data term.
+    """
+    shape = tuple(shape)
+    if not isinstance(physics, dinv.physics.LinearPhysics):
+        raise NotApplicable(
+            f"{label} gives a {type(physics).__name__}: it must give a "
+            "deepinv.physics.LinearPhysics."
+        )
+    made_for = getattr(physics, "img_size", None)
+    made_for = tuple(made_for) if isinstance(made_for, tuple | list) else ()
+    if made_for and made_for != shape[-len(made_for) :]:
+        raise NotApplicable(
+            f"{label} gives an operator with img_size={made_for} for images of shape "
+            f"{shape}: make it for the shape that the function is given."
+        )
+    if torch.is_tensor(getattr(physics, "filter", None)):
+        check_kernel_fits(shape, physics.filter)
+    _check_adjoint(physics, (n_images, *shape), label)
+    noise_level(physics, torch.zeros(1))
+    return physics
+
+
+@torch.no_grad()
+def _check_adjoint(physics, shape, label):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=generator)
+    Ax = physics.A(x)
+    if Ax.is_complex():
+        raise NotApplicable(
+            f"{label} gives an operator whose measurements are complex: give their "
+            "real and imaginary parts (torch.view_as_real)."
+        )
+    # Near A x, where <A x, v> is far from zero, and in all the directions.
+    v = torch.randn(Ax.shape, generator=generator, dtype=Ax.dtype)
+    v = Ax + v * Ax.norm() / v.norm()
+    Av = physics.A_adjoint(v)
+    if Av.shape != x.shape:
+        raise NotApplicable(
+            f"{label} gives an operator whose A_adjoint has the shape "
+            f"{tuple(Av.shape)} for images of shape {shape}."
+        )
+    left, right = torch.sum(Ax * v), torch.sum(x * Av)
+    if (left - right).abs() > ADJOINT_TOLERANCE * Ax.norm() * v.norm():
+        raise NotApplicable(
+            f"{label} gives an operator whose A_adjoint is not the adjoint of A: "
+            f"<A x, v> is {left:.6g}, and <x, A^T v> is {right:.6g}. A must be linear; "
+            "deepinv.physics.adjoint_function makes the adjoint of any such A."
+        )

@@ -1,0 +1,231 @@
+"""Computed tomography: the X-ray transform of images as a sparse matrix.
+
+Conventions
+-----------
+An image holds attenuations in [0, 1]: 1 is MAX_ATTENUATION, and its width is
+FIELD_OF_VIEW. A is the matrix of line integrals (rays.py) divided by its norm:
+||A|| = 1. A sinogram is (B, C, bins, angles); that of a disc of ones as wide as the
+image goes from 0 to ``sinogram_range``, which noise levels are relative to.
+"""
+
+import hashlib
+import math
+import warnings
+import zipfile
+from weakref import WeakValueDictionary
+
+import deepinv as dinv
+import numpy as np
+import scipy.sparse
+import torch
+
+from benchmark_utils.common.checksums import sha256
+from benchmark_utils.common.errors import NotApplicable
+from benchmark_utils.common.paths import cache_folder
+from benchmark_utils.common.shared_files import incoming, locked
+from benchmark_utils.physics import rays
+from benchmark_utils.physics.iterative import MARGIN, largest_eigenvalue
+
+# Per cm: 2.5 times that of water at 70 keV, which is 0.2; and cm.
+MAX_ATTENUATION = 0.5
+FIELD_OF_VIEW = 40.0
+
+# Of ``Matrices.transfer``, relative to its largest value: what is lower has not been
+# measured (limited angles), or is rounding.
+SMALLEST_TRANSFER = 0.01
+
+
+class Matrices:
+    """A and A^T of a geometry, divided by the norm; copies of a physics share them.
+
+    They are kept in the cache folder, under a name that is told by the geometry and by
+    the code of this file and of rays.py.
+
+    Attributes
+    ----------
+    norm : float
+        What the line integrals, in pixels, were divided by.
+    transfer : tensor (height, width // 2 + 1), above 0
+        A^T A at the centre of the image, as the transfer function of a circular
+        convolution, which falls as the inverse of the frequency: its inverse is the
+        ramp filter.
+    bound : float
+        A^T A is at most ``bound`` times this convolution.
+    """
+
+    _alive = WeakValueDictionary()
+
+    @classmethod
+    def of(cls, geometry):
+        """Those of this geometry, which are made once."""
+        found = cls._alive.get(geometry)
+        if found is None:
+            found = cls._alive[geometry] = cls(*_cached(geometry))
+        return found
+
+    def __init__(self, transposed, norm, transfer, bound):
+        self.norm, self.bound = float(norm), float(bound)
+        self.transfer = torch.from_numpy(transfer)
+        pair = transposed.T.tocsr(), transposed
+        self._pair = tuple(_to_torch(matrix) for matrix in pair)
+        self._on = {}
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def on(self, like):
+        """(A, A^T) on the device and with the dtype of a tensor."""
+        key = like.device, like.dtype
+        if key not in self._on:
+            self._on[key] = tuple(matrix.to(*key) for matrix in self._pair)
+        return self._on[key]
+
+
+def _to_torch(matrix):
+    # MKL is twice as fast with indices of 32 bits.
+    parts = matrix.indptr.astype("i4"), matrix.indices.astype("i4"), matrix.data
+    parts = [torch.from_numpy(part) for part in parts]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(*parts, matrix.shape, check_invariants=False)
+
+
+def _cached(geometry):
+    """What ``_made`` gives, from the cache folder if it is there."""
+    folder = cache_folder("tomography")
+    code = [sha256(path) for path in (__file__, rays.__file__)]
+    name = hashlib.sha256(f"{geometry} {code}".encode()).hexdigest()[:24] + ".npz"
+    with locked(folder):
+        try:
+            return _read(folder / name, geometry)
+        # It is not there, or damaged.
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            made = _made(geometry)
+        with incoming(folder) as temporary:
+            matrix, norm, transfer, bound = made
+            np.savez(
+                temporary / name,
+                data=matrix.data,
+                indices=matrix.indices,
+                indptr=matrix.indptr,
+                norm=norm,
+                transfer=transfer,
+                bound=bound,
+            )
+    return made
+
+
+def _read(path, geometry):
+    with np.load(path) as file:
+        parts = file["data"], file["indices"], file["indptr"]
+        matrix = scipy.sparse.csr_array(parts, shape=geometry.shape[::-1])
+        return matrix, file["norm"], file["transfer"], file["bound"]
+
+
+def _made(geometry):
+    """The transposed matrix, over its norm, and the three others of ``Matrices``."""
+    transposed = geometry.transposed_matrix()
+    A = transposed.T.tocsr()
+
+    def gram(x):
+        return torch.from_numpy(transposed @ (A @ x.numpy().ravel())).view_as(x)
+
+    image = torch.zeros(1, geometry.height, geometry.width)
+    square = largest_eigenvalue(gram, image)
+    image[0, geometry.height // 2, geometry.width // 2] = 1
+    shift = -(geometry.height // 2), -(geometry.width // 2)
+    transfer = torch.fft.rfft2(gram(image)[0].roll(shift, (0, 1))).real / square
+    transfer = transfer.clamp(min=SMALLEST_TRANSFER * float(transfer.max()))
+    scale = transfer.rsqrt()
+
+    def whitened(x):
+        x = torch.fft.irfft2(scale * torch.fft.rfft2(x), s=x.shape[-2:])
+        x = torch.fft.rfft2(gram(x) / square)
+        return torch.fft.irfft2(scale * x, s=image.shape[-2:])
+
+    bound = MARGIN * largest_eigenvalue(whitened, image, tol=1e-3)
+    norm = math.sqrt(square)
+    transposed.data /= np.float32(norm)
+    return transposed, norm, transfer.numpy(), bound
+
+
+class Product(torch.autograd.Function):
+    """matrix @ v for each signal of v (B, C, n); its gradient is by the transpose."""
+
+    @staticmethod
+    def forward(context, v, matrix, transposed):
+        context.matrices = transposed, matrix
+        signals = v.reshape(-1, v.shape[-1])
+        # For one signal, MKL's product with a vector is twice as fast.
+        product = (
+            (matrix @ signals[0])[None] if len(signals) == 1 else (matrix @ signals.T).T
+        )
+        return product.reshape(*v.shape[:-1], -1)
+
+    @staticmethod
+    def backward(context, gradient):
+        return Product.apply(gradient, *context.matrices), None, None
+
+
+class Tomography(dinv.physics.LinearPhysics):
+    """A of one geometry, on the CPU or on a GPU, its adjoint exact to rounding.
+
+    Images are (B, C, height, width), and sinograms (B, C, n_bins, n_angles).
+    """
+
+    squared_norm = 1.0
+
+    def __init__(self, geometry):
+        super().__init__()
+        self.geometry, self.matrices = geometry, Matrices.of(geometry)
+
+    @property
+    def norm(self):
+        """What the line integrals, in pixels, are divided by."""
+        return self.matrices.norm
+
+    @property
+    def attenuation_scale(self):
+        """What A x is multiplied by to be an integral of attenuations: -log(I / I0)."""
+        return self.norm * MAX_ATTENUATION * FIELD_OF_VIEW / self.geometry.width
+
+    @property
+    def sinogram_range(self):
+        """The largest value for a disc of ones as wide as the image."""
+        return min(self.geometry.height, self.geometry.width) / self.norm
+
+    def A(self, x, **kwargs):
+        size = self.geometry.height, self.geometry.width
+        if tuple(x.shape[-2:]) != size:
+            raise NotApplicable(
+                "The image has {}x{} pixels, and this geometry is for {}x{}.".format(
+                    *x.shape[-2:], *size
+                )
+            )
+        rows = Product.apply(x.flatten(-2), *self.matrices.on(x))
+        sides = self.geometry.n_angles, self.geometry.n_bins
+        return rows.unflatten(-1, sides).mT.contiguous()
+
+    def A_adjoint(self, y, **kwargs):
+        check_sinogram(y, self.geometry)
+        rows = Product.apply(y.mT.flatten(-2), *self.matrices.on(y)[::-1])
+        return rows.unflatten(-1, (self.geometry.height, self.geometry.width))
+
+
+def check_sinogram(y, geometry):
+    """Raise ``NotApplicable`` unless y (..., bins, angles) is of this geometry."""
+    sides = geometry.n_bins, geometry.n_angles
+    if tuple(y.shape[-2:]) != sides:
+        raise NotApplicable(
+            "The sinogram has {} bins and {} angles, and this geometry has {} bins and "
+            "{} angles: give one column for each angle.".format(*y.shape[-2:], *sides)
+        )
+
+
+def check_tomography(name, batches):
+    """Raise ``NotApplicable`` for a solver of this name, unless y are sinograms."""
+    if not all(isinstance(batch.physics, Tomography) for batch in batches):
+        raise NotApplicable(
+            f"{name} takes sinograms: choose a problem of tomography (ct, ct_sparse, "
+            "ct_limited or ct_fan)."
+        )

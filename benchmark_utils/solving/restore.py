@@ -1,0 +1,269 @@
+"""Restore a measurement of which there is no truth, by a solver of the benchmark."""
+
+import copy
+from pathlib import Path
+
+import deepinv as dinv
+import numpy as np
+import torch
+from benchopt.benchmark import Benchmark
+from benchopt.utils.run_context import RunContext
+from torch.nn import functional as F
+
+from benchmark_utils.common.device import check_device
+from benchmark_utils.common.errors import NotApplicable
+from benchmark_utils.common.modes import standard_modes
+from benchmark_utils.common.parameters import LEVEL
+from benchmark_utils.data.batches import Batch, measure
+from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS
+from benchmark_utils.data.images import center_crop
+from benchmark_utils.data.own_images import images_of
+from benchmark_utils.physics.noise import is_signal_dependent
+from benchmark_utils.physics.own_operator import checked
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Cosine of a kernel and the Gaussian one of its width: below, it is a motion blur.
+LIKE_A_GAUSSIAN = 0.9
+
+# The side (pixels) of the smallest image whose noise is estimated.
+SMALLEST_ESTIMATED = 48
+
+
+def restore(
+    y,
+    physics,
+    solver="PnP-HQS",
+    noise_level=None,
+    *,
+    train=None,
+    device="auto",
+    seed=0,
+    verbose=True,
+    **parameters,
+):
+    """An estimate of x from y = A x + noise, by a solver of the benchmark.
+
+    Errors of the solver keep their traceback. Hyper-parameters that are not given are
+    those tuned for the nearest problem, else the defaults; one printed line says which.
+
+    Parameters
+    ----------
+    y : tensor or numpy array (B, ...)
+        A batch of measurements, of images with values in about [0, 1].
+    physics : deepinv.physics.LinearPhysics
+        A, with a noise model or without. It is left as it is.
+    solver : str
+        As on benchopt's command line: "TV", "PnP-HQS[denoiser=tv]".
+    noise_level : float or None
+        Standard deviation of Gaussian noise on y. None: that of the noise model of
+        ``physics``, whichever it is; without one, it is estimated from y (deepinv's
+        PatchCovarianceNoiseEstimator, Chen et al., 2015).
+    train : dict {name: image}, list, tensor (N, C, H, W), or folder
+        Images to learn from, for solvers that do: their centres of the size of x.
+    device : str
+        Where to run: auto (a GPU if there is one), cpu, cuda, cuda:1.
+    seed : int
+        Of all random draws.
+    verbose : bool
+        Whether to print the line.
+    parameters
+        Of the solver: n_iter=20, reg=0.1...
+
+    Returns
+    -------
+    tensor (B, C, H, W) or (B, n), on the device of y.
+
+    Raises
+    ------
+    NotApplicable, Unavailable
+        In a sentence: an argument is not what it must be, or the solver does not take
+        this problem.
+    """
+    check_device(device)
+    LEVEL.or_none().check("noise_level", noise_level)
+    with standard_modes():
+        measured = torch.as_tensor(y).detach()
+        if measured.is_complex():
+            raise NotApplicable("y is complex: give torch.view_as_real of it.")
+        # What is on the CPU here goes to the solver's device with the batches.
+        batch = _batch(measured.to("cpu", torch.float32), physics)
+        said = _set_noise(batch, noise_level)
+        instance = _instance(solver, parameters, seed)
+        if instance.learns() and train is None:
+            raise NotApplicable(
+                f"{instance.name} learns from images: give some as train, a folder or "
+                "{name: image}."
+            )
+        skipped, reason = instance.skip(
+            train=_training_batches(train, batch, seed),
+            test=[batch],
+            dataset="restore",
+            problem=nearest_problem(batch),
+            device=device,
+        )
+        if skipped:
+            raise NotApplicable(reason)
+        if verbose:
+            values = ", ".join(f"{k}={v}" for k, v in instance.values.items())
+            origin = f"{values or 'nothing to tune'}: {instance.values_from}"
+            print(f"{instance} on {instance.device}: {said}; {origin}.")
+        instance.set_objective(
+            **{
+                k: getattr(instance, k) for k in ("train", "test", "dataset", "problem")
+            },
+            device=device,
+        )
+        instance.pre_run_hook(None)
+        instance.run(lambda: True)
+        (x_hat,) = instance.x_hat
+        x_hat = x_hat() if callable(x_hat) else x_hat
+        return x_hat.to(torch.as_tensor(y).device, copy=True)
+
+
+def _batch(y, physics):
+    """y and a copy of its physics, both checked."""
+    if not isinstance(physics, dinv.physics.LinearPhysics):
+        raise NotApplicable(
+            f"physics is a {type(physics).__name__}: it must be a "
+            "deepinv.physics.LinearPhysics."
+        )
+    physics = copy.deepcopy(physics).to("cpu")
+    if y.ndim == 3:
+        raise NotApplicable(
+            f"y has the shape {tuple(y.shape)}: it must be a batch (B, C, H, W), as "
+            "y[None] is."
+        )
+    x = physics.A_adjoint(y)
+    kinds = {1: IMAGES, 2: COMPLEX_IMAGES, 3: IMAGES}
+    domain = VECTORS if x.ndim == 2 else kinds.get(x.shape[1]) if x.ndim == 4 else None
+    if domain is None:
+        raise NotApplicable(
+            f"A_adjoint of y, of shape {tuple(y.shape)}, has the shape "
+            f"{tuple(x.shape)}: it must be a batch of images (B, C, H, W) of 1 or 3 "
+            "channels, of 2 for complex ones, or of vectors (B, n)."
+        )
+    expected = tuple(physics.A(x).shape)
+    if expected != tuple(y.shape):
+        raise NotApplicable(
+            f"y has the shape {tuple(y.shape)}, and physics.A gives {expected} of "
+            f"images of shape {tuple(x.shape)}: give the physics that measured y."
+        )
+    checked(physics, x.shape[1:], "physics", len(x))
+    names = tuple(f"image {i}" for i in range(len(y)))
+    return Batch(y=y, physics=physics, names=names, domain=domain)
+
+
+def _set_noise(batch, noise_level):
+    """Give the physics of a batch its noise; say where it is from."""
+    physics, model = batch.physics, batch.physics.noise_model
+    if noise_level is not None:
+        said = f"noise level {noise_level:.4g}, given"
+    elif is_signal_dependent(physics):
+        return f"{type(model).__name__} of physics"
+    elif isinstance(model, dinv.physics.GaussianNoise):
+        return f"noise level {float(model.sigma.max()):.4g}, of physics"
+    else:
+        noise_level = _estimated_noise(batch.y)
+        said = f"noise level {noise_level:.4g}, estimated"
+    physics.noise_model = dinv.physics.GaussianNoise(sigma=noise_level)
+    return said
+
+
+def _estimated_noise(y):
+    """The level of the noise of a batch of images (B, C, H, W)."""
+    if y.ndim != 4 or min(y.shape[-2:]) < SMALLEST_ESTIMATED:
+        raise NotApplicable(
+            "The noise of measurements that are no image, or a small one, cannot be "
+            "estimated: give noise_level, or a noise model to physics."
+        )
+    # With the patches of every third pixel alone, small images have too few.
+    stride = 1 if min(y.shape[-2:]) < 256 else 3
+    estimator = dinv.models.PatchCovarianceNoiseEstimator
+    return float(estimator.estimate_noise(y, stride=stride).square().mean().sqrt())
+
+
+def _instance(solver, parameters, seed):
+    """A solver of the benchmark with its parameters, ready to draw from ``seed``."""
+    benchmark = Benchmark(ROOT, no_cache=True)
+    ((solver_class, found),) = benchmark.check_solver_patterns([solver])
+    if unknown := parameters.keys() - solver_class.parameters.keys():
+        raise NotApplicable(
+            f"{solver_class.name} has no {', '.join(sorted(unknown))}: its parameters "
+            f"are {', '.join(solver_class.parameters)}."
+        )
+    first = {
+        name: values[0] if isinstance(values, list | tuple) else values
+        for name, values in found.items()
+    }
+    instance = solver_class.get_instance(**{**first, **parameters})
+    RunContext().set_run_context("objective", "restore", instance, 0, seed)
+    return instance
+
+
+def _training_batches(train, batch, seed):
+    if train is None:
+        return []
+    shape = batch.signal_shape
+    generator = torch.Generator().manual_seed(seed)
+    batches = []
+    for name, image in images_of(train, "train").items():
+        x = center_crop(image.expand(shape[0], -1, -1), None, name)
+        top, left = ((side - n) // 2 for side, n in zip(x.shape[1:], shape[1:]))
+        if min(top, left) < 0:
+            raise NotApplicable(
+                f"train, {name!r} has {x.shape[1]}x{x.shape[2]} pixels, fewer than x, "
+                f"{shape[1]}x{shape[2]}."
+            )
+        x = x[:, top : top + shape[1], left : left + shape[2]].contiguous()
+        physics = copy.deepcopy(batch.physics)
+        batches.append(measure(x[None], physics, generator, (name,), batch.domain))
+    return batches
+
+
+def nearest_problem(batch):
+    """The problem of the benchmark, with its strengths, whose tuned values to borrow.
+
+    "none" where no problem has such an operator.
+    """
+    physics, model = batch.physics, batch.physics.noise_model
+    strengths = {
+        "noise_level": float(getattr(model, "sigma", torch.tensor(0.01)).max())
+    }
+    if isinstance(physics, dinv.physics.Blur | dinv.physics.BlurFFT):
+        name, width = _nearest_blur(physics.filter)
+        if name == "gaussian_deblurring":
+            strengths["blur_std"] = width
+    elif isinstance(physics, dinv.physics.Downsampling):
+        name, strengths["factor"] = "sr4", physics.factor
+    elif isinstance(physics, dinv.physics.Inpainting):
+        name = "inpainting"
+        strengths["missing"] = float((physics.mask == 0).float().mean())
+    elif isinstance(physics, dinv.physics.Denoising):
+        name = "denoising"
+    else:
+        return "none"
+    return f"{name}[{','.join(f'{k}={v:g}' for k, v in strengths.items())}]"
+
+
+def _nearest_blur(kernel):
+    """The name of the blur that a kernel is like, and its width (pixels)."""
+    kernel = kernel.flatten(0, 1).mean(0).double()
+    kernel = kernel / kernel.sum()
+    offsets = [torch.arange(n, dtype=torch.float64) for n in kernel.shape]
+    profiles = [kernel.sum(1), kernel.sum(0)]
+    means = [float((p * t).sum()) for p, t in zip(profiles, offsets)]
+    variances = [
+        float((p * (t - m) ** 2).sum()) for p, t, m in zip(profiles, offsets, means)
+    ]
+    variance = max(float(np.mean(variances)), 1e-6)
+    rows, columns = (
+        torch.exp(-((t - m) ** 2) / (2 * variance)) for t, m in zip(offsets, means)
+    )
+    cosine = F.cosine_similarity(
+        torch.outer(rows, columns).flatten(), kernel.flatten(), 0
+    )
+    is_gaussian = float(cosine) > LIKE_A_GAUSSIAN
+    return (
+        "gaussian_deblurring" if is_gaussian else "motion_deblurring"
+    ), variance**0.5

@@ -1,0 +1,15 @@
+from benchmark_utils.physics import data_term
+from benchmark_utils.solving import IterativeSolver
+
+
+class Solver(IterativeSolver):
+    """x = A^T y / ||A||^2: what is seen, put back where it was seen.
+
+    In MRI it is zero filling: what was not measured of k-space is 0.
+    """
+
+    name = "Adjoint"
+
+    def iterate(self, y, physics):
+        f = data_term(physics, y)
+        yield f.A_adjoint(f.y) / f.lipschitz

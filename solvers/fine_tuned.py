@@ -1,0 +1,60 @@
+import copy
+
+import torch
+
+from benchmark_utils.common import COUNT, POSITIVE
+from benchmark_utils.data import Batch
+from benchmark_utils.learning import check_losses, self_supervised_loss
+from benchmark_utils.priors import UnrolledHQS, load_compact
+from benchmark_utils.solving import IterativeSolver
+
+
+class Solver(IterativeSolver):
+    """The shipped denoiser in unrolled HQS, adapted to the measurements of one batch.
+
+    Terris, Hurault, Song and Tachella (2025), "Reconstruct Anything Model", adapt
+    their network to y alone in this way: Adam on
+
+        SURE(network, y) + EI(network, y),
+
+    where EI asks that turned images come back turned. Nothing is learned beforehand,
+    and the steps are in the time of the curve.
+    """
+
+    name = "Fine-tuned"
+    parameters = {
+        "loss": ["sure+ei"],
+        "n_iter": COUNT(6),
+        "n_steps": COUNT(20),
+        "lr": POSITIVE(1e-5),
+    }
+    test_config = {"n_steps": 2, "n_iter": 2}
+    requires_grad = True
+
+    def check(self):
+        self.check_denoiser("compact")
+        check_losses(self.loss, self.test)
+
+    def setup(self):
+        network = UnrolledHQS(load_compact("denoiser", self.device), self.n_iter)
+        self.start = network.to(self.device).requires_grad_(False)
+
+    def iterate(self, y, physics):
+        network = copy.deepcopy(self.start).requires_grad_(True)
+        adam = torch.optim.Adam(network.parameters(), lr=self.lr)
+        batch = Batch(y=y, physics=physics, domain=self.domain)
+        for _ in range(self.n_steps):
+            adam.zero_grad()
+            self.seeded_loss(network, batch).backward()
+            adam.step()
+            with torch.no_grad():
+                x = network(y, physics)
+            yield x
+
+    def seeded_loss(self, network, batch):
+        """deepinv's losses draw from torch's global generator."""
+        generator = self.generator
+        seed = int(torch.randint(2**31, (1,), generator=generator, device=self.device))
+        with torch.random.fork_rng([self.device] * (self.device.type == "cuda")):
+            torch.manual_seed(seed)
+            return self_supervised_loss(self.loss, network, batch)

@@ -1,0 +1,152 @@
+"""A folder of the user's images is a dataset: what can be read, in natural order."""
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from conftest import BENCHMARK
+from PIL import Image
+
+from benchmark_utils.common.naming import short_value
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (16, 12, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Images of all the kinds, of two sizes, and files that are none."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("img10.png", "img2.bmp", "img1.webp"):
+        Image.fromarray(PIXELS).save(folder / name, lossless=True)
+    Image.fromarray(PIXELS[..., 0]).save(folder / "grey.png")
+    tifffile.imwrite(folder / "deep.tif", PIXELS.astype(np.uint16) * 257)
+    np.save(folder / "array.npy", PIXELS[:12] / 255)
+    turned = Image.fromarray(PIXELS)
+    turned.getexif()[0x0112] = 6
+    turned.save(folder / "turned.png", exif=turned.getexif())
+    (folder / "notes.txt").write_text("no image")
+    (folder / "broken.jpg").write_bytes(b"no image")
+    np.save(folder / "bytes.npy", PIXELS.astype(float))
+    (folder / ".hidden.png").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture
+def images(get_data):
+    """images(folder, **parameters): {name: x} of the test images."""
+
+    def read(path, **parameters):
+        data = get_data("folder", path=str(path), problem="denoising", **parameters)
+        assert "unavailable" not in data, data["unavailable"]
+        return {n: x for batch in data["test"] for n, x in zip(batch.names, batch.x)}
+
+    return read
+
+
+def reason(get_data, **parameters):
+    return get_data("folder", problem="denoising", **parameters)["unavailable"]
+
+
+def test_all_the_kinds_of_files_are_read_as_a_viewer_shows_them(folder, images):
+    found = images(folder)
+    expected = torch.from_numpy(PIXELS).permute(2, 0, 1) / 255
+    for name in ("img10.png", "img2.bmp", "img1.webp", "deep.tif"):
+        torch.testing.assert_close(found[name], expected, rtol=0, atol=1e-6)
+    assert torch.equal(found["grey.png"], expected[:1])
+    torch.testing.assert_close(found["array.npy"], expected[:, :12])
+    assert torch.equal(found["turned.png"], expected.rot90(-1, (1, 2)))
+
+
+def test_what_cannot_be_read_is_named_and_the_others_go_on(folder, images, capsys):
+    names = set(images(folder))
+    assert len(names) == 7
+    said = capsys.readouterr().out
+    for left_out in ("broken.jpg", "bytes.npy", "notes.txt"):
+        assert left_out in said and left_out not in names
+    assert ".hidden" not in said
+    assert "look like 0..255" in said
+
+
+def test_files_are_in_natural_order(folder, images):
+    assert list(images(folder, pattern="img*")) == [
+        "img1.webp",
+        "img2.bmp",
+        "img10.png",
+    ]
+
+
+def test_deeper_folders_are_read_where_the_pattern_says_so(folder, images):
+    (folder / "deep").mkdir()
+    (folder / "img10.png").rename(folder / "deep" / "img10.png")
+    assert "deep/img10.png" not in images(folder)
+    assert "deep/img10.png" in images(folder, pattern="**/*")
+
+
+def test_there_are_training_images_where_a_folder_of_them_is_given(folder, get_data):
+    other = folder.parent / "train"
+    other.mkdir()
+    Image.fromarray(PIXELS).save(other / "a.png")
+    given = {"path": str(folder), "problem": "denoising"}
+    assert len(get_data("folder", **given)["train"]) == 0
+    (batch,) = get_data("folder", **given, train=str(other))["train"]
+    assert batch.names == ("a.png",)
+
+
+@pytest.mark.parametrize(
+    "path, sentence",
+    [
+        (None, r'-d "folder\[path=/my/images\]"'),
+        ("nowhere", "path=nowhere is not there"),
+        ("images/img2.bmp", "is a file, not a folder"),
+        ("empty", "empty has no image that can be read"),
+    ],
+)
+def test_a_path_that_has_no_images_is_said(
+    path, sentence, folder, get_data, monkeypatch
+):
+    monkeypatch.chdir(folder.parent)
+    (folder.parent / "empty").mkdir()
+    with pytest.raises(AssertionError, match=sentence):
+        raise AssertionError(reason(get_data, path=path))
+
+
+def test_the_test_images_are_no_training_images(folder, get_data):
+    said = reason(get_data, path=str(folder), train=f"{folder.parent}/./images")
+    assert "train is the folder of the test images" in said
+
+
+@pytest.mark.parametrize("pattern", ["/a/*", "", 3])
+def test_a_pattern_that_is_none_is_said(pattern, folder, get_data):
+    assert "pattern must be" in reason(get_data, path=str(folder), pattern=pattern)
+
+
+def test_an_image_that_is_added_or_changed_makes_another_cache_key(folder):
+    (dataset,) = BENCHMARK.check_dataset_patterns(["folder"], class_only=True)
+
+    def key():
+        return dataset.get_instance(path=str(folder)).fingerprint()
+
+    before = key()
+    assert key() == before
+    np.save(folder / "new.npy", PIXELS / 255)
+    added = key()
+    np.save(folder / "new.npy", PIXELS[:14] / 255)
+    assert len({before, added, key()}) == 3
+
+
+@pytest.mark.parametrize(
+    "value, shown",
+    [
+        ("/data/set1/test", "set1-test"),
+        ("/data/set2/test/", "set2-test"),
+        ("~/images", "images"),
+        ("../psf.npy", "psf"),
+        ("/my/file.py:blur", "my-file:blur"),
+        ("jpeg+sr2", "jpeg+sr2"),
+        ("a.b", "a.b"),
+        (3, 3),
+    ],
+)
+def test_paths_are_short_in_names(value, shown):
+    assert short_value(value) == shown

@@ -1,0 +1,284 @@
+"""Solvers that train a network: what they see, what is kept, what they say."""
+
+import importlib.util
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from benchopt.utils.run_context import RunContext
+from conftest import BENCHMARK, ROOT
+from safetensors.torch import save_file
+
+from benchmark_utils.common import Unavailable
+from benchmark_utils.learning import store
+from benchmark_utils.priors import UnrolledHQS, load_compact
+from benchmark_utils.solving import LearnedSolver
+
+NAMES = ["U-Net", "Self-supervised", "Unrolled", "Bilevel"]
+FEW = {"n_steps": 2}
+FEW_OF = {"Unrolled": {"n_iter": 2}, "Bilevel": {"n_iter": 15, "prior": "tv"}}
+LOSSES = ("mc", "sure", "splitting", "ei", "moi", "moei", "sure+moi")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCHMARK_CACHE", str(tmp_path))
+    return tmp_path / "learned"
+
+
+@pytest.fixture(scope="module")
+def data(get_data):
+    return get_data("simulated", problem="inpainting", img_size=32, n_images=3)
+
+
+def made(solver, data, device="cpu", **parameters):
+    """A solver that has received data; the sentence of its skip, as a string."""
+    few = FEW
+    if isinstance(solver, str):
+        few = FEW | FEW_OF.get(solver, {})
+        (solver,) = BENCHMARK.check_solver_patterns([solver], class_only=True)
+    solver = solver.get_instance(**few | parameters)
+    RunContext().set_run_context("objective", "dataset", solver, 0, 0)
+    seen = {"dataset": "none", "problem": "none", "device": device}
+    seen |= {"train": data["train"]}
+    seen |= {"test": [batch.without_truth() for batch in data["test"]]}
+    skipped, reason = solver.skip(**seen)
+    if skipped:
+        return reason
+    solver.set_objective(**seen)
+    return solver
+
+
+def solved(solver, data, **parameters):
+    """The solver, once it has run, and what it found."""
+    solver = made(solver, data, **parameters)
+    assert not isinstance(solver, str), solver
+    solver.pre_run_hook(None)
+    solver.run(lambda: True)
+    return solver, solver.get_result()["x_hat"][0]
+
+
+def defined(body, tmp_path):
+    """A solver class of which a file has this body."""
+    path = Path(tempfile.mkdtemp(dir=tmp_path)) / "mine.py"
+    lines = [
+        "import torch",
+        "from benchmark_utils.priors import ArtifactRemoval, untrained_denoiser",
+        "from benchmark_utils.solving import LearnedSolver",
+        "class Solver(LearnedSolver):",
+        "    name = 'Mine'",
+        "    parameters = LearnedSolver.training(n_steps=2, lr=1e-3)",
+        "    def build(self):",
+        "        return ArtifactRemoval(untrained_denoiser(3))",
+    ]
+    path.write_text("\n".join([*lines, *(f"    {x}" for x in body.splitlines())]))
+    spec = importlib.util.spec_from_file_location("mine", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.Solver._module_filename = path
+    return module.Solver
+
+
+LOSS = "def loss(self, network, batch):\n    return network(batch.y, batch.physics).{}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_of_the_test_images_but_y_is_seen(name, data):
+    noise = [replace(b, x=torch.rand_like(b.x)) for b in data["test"]]
+    _, expected = solved(name, data)
+    _, found = solved(name, {**data, "test": noise})
+    assert torch.equal(found, expected)
+    # Nor do the weights depend on y of the test.
+    other = [replace(b, y=torch.rand_like(b.y)) for b in data["test"]]
+    first, second = (solved(name, {**data, "test": t})[0] for t in (noise, other))
+    assert second.from_store and second.record == first.record
+
+
+def test_measurements_alone_are_seen_where_no_truth_is_needed(data):
+    expected, _ = solved("Self-supervised", data, loss="moei")
+    noise = [replace(b, x=torch.rand_like(b.x)) for b in data["train"]]
+    solver, _ = solved("Self-supervised", {**data, "train": noise}, loss="moei")
+    assert not solver.from_store
+    for values in ("losses", "held_out"):
+        assert solver.record[values] == expected.record[values]
+
+
+def test_what_is_held_out_is_always_measured_by_the_same_draws(data):
+    solver, _ = solved("Self-supervised", data, loss="moi", n_steps=10, lr=1e-12)
+    values = [value for _, value in solver.record["held_out"]]
+    assert len(values) == 11
+    assert values == pytest.approx(values[:1] * 11, rel=1e-4)
+
+
+@pytest.mark.parametrize("problem", ["denoising", "gaussian_deblurring", "sr4"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_is_for_every_problem(loss, problem, get_data):
+    data = get_data("simulated", problem=problem, img_size=32)
+    solver, x_hat = solved("Self-supervised", data, loss=loss)
+    assert x_hat.isfinite().all() and solver.record["stopped"] is None
+    assert x_hat.shape == data["test"][0].x.shape
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_training_lowers_the_loss_on_what_is_held_out(name, data):
+    solver, _ = solved(name, data, n_steps=12)
+    first, best = solver.record["held_out"][0], solver.record["best_step"]
+    values = dict(map(tuple, solver.record["held_out"]))
+    assert best > 0 and values[best] == min(values.values()) < first[1]
+
+
+def test_a_second_run_finds_the_weights_and_their_time(data, capsys):
+    first, expected = solved("U-Net", data)
+    assert "store" not in capsys.readouterr().out
+    second, found = solved("U-Net", data)
+    assert (first.from_store, second.from_store) == (False, True)
+    assert torch.equal(found, expected) and second.fit_time == first.fit_time > 0
+    assert "weights of the store, trained in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "changed", [{"n_steps": 3}, {"seed": 1}, {"lr": 2e-3}, {"batch": 1}]
+)
+def test_another_parameter_trains_anew(changed, data):
+    solved("U-Net", data)
+    assert not solved("U-Net", data, **changed)[0].from_store
+
+
+def test_other_training_images_or_measurements_train_anew(data):
+    solved("U-Net", data)
+    for field in ("x", "y"):
+        (batch,) = data["train"]
+        other = replace(batch, **{field: getattr(batch, field) * 0.99})
+        assert not solved("U-Net", {**data, "train": [other]})[0].from_store
+
+
+def test_another_code_trains_anew_and_the_same_one_does_not(data, tmp_path):
+    mean, square = (LOSS.format(end) for end in ("mean()", "square().mean()"))
+    kept = [
+        solved(defined(body, tmp_path), data)[0].from_store
+        for body in (mean, mean, square, mean)
+    ]
+    assert kept == [False, True, False, True]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_three_seeds_give_three_trainings(name, data):
+    records = [solved(name, data, seed=seed)[0].record for seed in (0, 1, 2)]
+    assert len({record["losses"][-1][1] for record in records}) == 3
+
+
+def test_a_training_without_a_store_gives_the_same_weights(data, monkeypatch, tmp_path):
+    _, expected = solved("U-Net", data)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BENCHMARK_CACHE", str(tmp_path / "file"))
+    solver, found = solved("U-Net", data)
+    assert not solver.from_store and torch.equal(found, expected)
+
+
+# Bad input
+
+
+def test_a_batch_larger_than_the_set_is_said(data):
+    assert "batch=9 is more than the 2 training images" in made("U-Net", data, batch=9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_training_image_is_said(name, data):
+    assert "there are none: is n_train at least 1, or train given?" in made(
+        name, {**data, "train": []}
+    )
+
+
+def test_one_training_image_is_enough_and_nothing_is_held_out(get_data):
+    data = get_data("simulated", img_size=32, n_images=1)
+    solver, x_hat = solved("U-Net", data)
+    assert solver.record["n_held_out"] == 0 and x_hat.isfinite().all()
+    assert solver.record["best_step"] == solver.record["steps"] == 2
+
+
+@pytest.mark.parametrize("loss", ["what", "splitting+ei"])
+def test_an_unknown_loss_is_answered_with_those_that_there_are(loss, data):
+    reason = made("Self-supervised", data, loss=loss)
+    assert "mc, sure, splitting, ei, moi, moei" in reason
+
+
+def test_sure_says_that_it_is_for_gaussian_noise(get_data):
+    data = get_data("simulated", img_size=32, noise="poisson")
+    assert "Gaussian noise" in made("Self-supervised", data, loss="sure")
+    assert "Gaussian noise" in made("Fine-tuned", data)
+
+
+def test_a_loss_that_is_nan_stops_and_the_best_weights_serve(data, tmp_path, capsys):
+    body = LOSS.format("mean() * torch.nan")
+    solver, x_hat = solved(defined(body, tmp_path), data)
+    assert "step 1 of 2" in solver.record["stopped"]
+    assert solver.record["stopped"] in capsys.readouterr().out
+    assert x_hat.isfinite().all()
+
+
+def test_weights_of_another_network_are_said(data, folder):
+    solved("U-Net", data)
+    (entry,) = folder.iterdir()
+    record = store.entries()[entry.name]
+    save_file({"other": torch.zeros(2)}, entry / store.WEIGHTS)
+    record["sha256"] = store.sha256(entry / store.WEIGHTS)
+    (entry / store.RECORD).write_text(store.json.dumps(record))
+    solver = made("U-Net", data)
+    with pytest.raises(Unavailable, match=r"another network: .*learned.py --clear"):
+        solver.pre_run_hook(None)
+
+
+# The methods
+
+
+def test_unrolled_starts_as_plug_and_play(data):
+    solver, x_hat = solved("Unrolled", data, lr=1e-12, n_iter=3)
+    network = UnrolledHQS(load_compact("denoiser", "cpu"), 3)
+    (batch,) = data["test"]
+    with torch.inference_mode():
+        expected = network(batch.y, batch.physics)
+    assert (x_hat - expected).abs().max() < 0.1
+    assert len(solver.record["losses"]) == 2
+
+
+def test_fine_tuning_starts_each_batch_from_the_same_network(data):
+    batch = data["test"][0]
+    twice = {**data, "test": [batch, batch]}
+    solver = made("Fine-tuned", twice, n_iter=2, n_steps=1, lr=1e-9)
+    solver.pre_run_hook(None)
+    solver.run(lambda: True)
+    first, second = solver.get_result()["x_hat"]
+    torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-3)
+
+
+def test_bilevel_brings_a_wrong_weight_of_tv_to_a_better_one(get_data):
+    data = get_data("simulated", problem="denoising", img_size=32, n_images=3)
+    solver, _ = solved("Bilevel", data, prior="tv", n_steps=15, lr=0.2, n_iter=60)
+    weight = float(solver.network.log_weights.exp())
+    assert weight > 0.3  # It starts at 0.2; these images are flat.
+    values = [value for _, value in solver.record["held_out"]]
+    assert min(values) < 0.9 * values[0]
+
+
+@pytest.mark.parametrize("n_masks", [1, 2])
+def test_masks_are_those_of_training_and_of_test_images(n_masks, get_data):
+    data = get_data(
+        "simulated", problem="inpainting", img_size=16, n_images=4, masks=n_masks
+    )
+    masks = [b[0].physics.mask for b in (data["train"], data["test"])]
+    assert torch.equal(*masks)
+    assert len({tuple(mask.flatten().tolist()) for mask in masks[0]}) == n_masks
+
+
+def test_the_template_is_a_learned_solver_of_25_lines(data, tmp_path):
+    path = ROOT / "solvers" / "template_learned_solver.py"
+    assert len(path.read_text().splitlines()) <= 25
+    spec = importlib.util.spec_from_file_location("template", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.Solver._module_filename = path
+    assert issubclass(module.Solver, LearnedSolver)
+    solver, x_hat = solved(module.Solver, data)
+    assert x_hat.isfinite().all() and solver.record["n_parameters"] > 1000

@@ -1,0 +1,188 @@
+"""A measurement without truth is restored by any solver of the benchmark."""
+
+import deepinv as dinv
+import numpy as np
+import pytest
+import skimage.data
+import torch
+
+from benchmark_utils.common.errors import NotApplicable
+from benchmark_utils.data.batches import Batch
+from benchmark_utils.physics.noise import draw_measurements
+from benchmark_utils.physics.problems import make_physics
+from benchmark_utils.scoring.metrics import psnr
+from benchmark_utils.solving.restore import nearest_problem, restore
+
+SHAPE = (3, 64, 64)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    pixels = torch.from_numpy(skimage.data.astronaut()[60:124, 180:244].copy())
+    return pixels.permute(2, 0, 1)[None] / 255
+
+
+@pytest.fixture
+def measured(photograph):
+    """measured(problem, **strengths): y and the physics that measured it."""
+
+    def measure(problem="motion_deblurring", **strengths):
+        physics = make_physics(problem, SHAPE, generator(), **strengths)
+        return draw_measurements(physics, photograph, generator(1)), physics
+
+    return measure
+
+
+@pytest.mark.parametrize("solver", ["TV[n_iter=40]", "PnP-HQS"])
+@pytest.mark.parametrize("boundary", ["circular", "valid"])
+def test_a_photograph_is_restored_by_a_kernel_that_is_not_exact(
+    solver, boundary, measured, photograph
+):
+    y, physics = measured(boundary=boundary)
+    blurred = psnr(restore(y, physics, "Initial guess"), photograph)
+    told = physics.filter + 1e-5
+    told = told / told.sum((-2, -1), keepdim=True)
+    if boundary == "valid":
+        inexact = dinv.physics.Blur(told, padding="valid")
+    else:
+        inexact = dinv.physics.BlurFFT(SHAPE, told)
+    x_hat = restore(y, inexact, solver, noise_level=0.01)
+    assert x_hat.shape == photograph.shape
+    assert psnr(x_hat, photograph) > blurred
+
+
+def test_the_result_is_that_of_the_solver_in_a_run(get_data, get_iterates):
+    batch = get_data("simulated", problem="inpainting")["test"][0]
+    expected = get_iterates("TV", batch, n_iter=9, reg=0.2)[-1]
+    found = restore(batch.y, batch.physics, "TV[n_iter=9]", reg=0.2)
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_noise_and_the_origin_of_the_values_are_said(measured, capsys):
+    y, physics = measured(noise_level=0.05)
+    restore(y, physics, "TV", n_iter=2)
+    assert "noise level 0.05, of physics; reg=" in capsys.readouterr().out
+    restore(y, physics, "TV", noise_level=0.02, n_iter=2, reg=0.1)
+    said = capsys.readouterr().out
+    assert "noise level 0.02, given; reg=0.1: given." in said
+    restore(y, physics, "TV", n_iter=2, verbose=False)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("level", [0.03, 0.1])
+def test_noise_that_is_not_known_is_estimated(level, measured, capsys):
+    y, physics = measured("denoising", noise_level=level)
+    physics.noise_model = dinv.physics.ZeroNoise()
+    restore(y, physics, "Pseudo-inverse")
+    said = capsys.readouterr().out
+    assert "estimated" in said
+    found = float(said.split("noise level ")[1].split(",")[0])
+    assert found == pytest.approx(level, rel=0.2)
+
+
+def test_the_physics_is_left_as_it_is(measured):
+    y, physics = measured()
+    physics.noise_model = model = dinv.physics.ZeroNoise()
+    before = physics.filter.clone()
+    restore(y, physics, "TV", n_iter=2)
+    assert physics.noise_model is model and torch.equal(physics.filter, before)
+
+
+def test_numpy_and_64_bits_are_taken(measured):
+    y, physics = measured()
+    expected = restore(y, physics, "TV", n_iter=3)
+    assert expected.dtype == torch.float32 and not expected.is_inference()
+    for other in (y.numpy(), y.double(), y.numpy().astype(float)):
+        assert torch.equal(restore(other, physics, "TV", n_iter=3), expected)
+
+
+def test_vectors_of_measurements_are_restored():
+    physics = dinv.physics.CompressedSensing(
+        m=100, img_size=(1, 12, 12), rng=generator(), device="cpu"
+    )
+    x = torch.rand(2, 1, 12, 12, generator=generator())
+    with pytest.raises(NotApplicable, match="give noise_level"):
+        restore(physics.A(x), physics, "TV", n_iter=3)
+    found = restore(physics.A(x), physics, "TV", noise_level=0.01, n_iter=3)
+    assert found.shape == x.shape
+
+
+@pytest.mark.parametrize(
+    "problem, strengths, nearest",
+    [
+        ("denoising", {}, "denoising[noise_level=0.1]"),
+        ("motion_deblurring", {}, "motion_deblurring[noise_level=0.01]"),
+        ("sr4", {"factor": 2}, "sr4[noise_level=0.01,factor=2]"),
+    ],
+)
+def test_values_are_those_of_the_problem_with_this_operator(
+    problem, strengths, nearest, measured
+):
+    y, physics = measured(problem, **strengths)
+    assert nearest_problem(Batch(y, physics)) == nearest
+
+
+@pytest.mark.parametrize("width", [1.0, 3.0])
+def test_a_kernel_like_a_gaussian_is_a_gaussian_blur_of_its_width(width, measured):
+    y, physics = measured("gaussian_deblurring", blur_std=width)
+    name, _, found = nearest_problem(Batch(y, physics)).rstrip("]").rpartition("=")
+    assert name == "gaussian_deblurring[noise_level=0.01,blur_std"
+    assert float(found) == pytest.approx(width, rel=0.03)
+
+
+def test_the_share_of_missing_pixels_is_seen(measured):
+    y, physics = measured("inpainting", missing=0.7)
+    nearest = nearest_problem(Batch(y, physics))
+    assert float(nearest.rstrip("]").rpartition("=")[2]) == pytest.approx(0.7, abs=0.05)
+
+
+def test_a_solver_that_learns_needs_images(measured, tmp_path, photograph):
+    y, physics = measured("denoising")
+    options = {"solver": "Dictionary supervised"}
+    with pytest.raises(NotApplicable, match="learns from images: give some as train"):
+        restore(y, physics, "CDL supervised")
+    np.save(tmp_path / "a.npy", np.pad(photograph[0, 0].numpy(), 4, mode="edge"))
+    with pytest.raises(NotApplicable, match="takes vectors"):
+        restore(y, physics, train=tmp_path, **options)
+    with pytest.raises(NotApplicable, match="has 40x40 pixels, fewer than x, 64x64"):
+        restore(y, physics, "CDL supervised", train=torch.rand(1, 3, 40, 40))
+
+
+def test_a_network_is_trained_on_the_images_that_are_given(
+    measured, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("BENCHMARK_CACHE", str(tmp_path))
+    y, physics = measured("denoising")
+    train = torch.rand(2, 3, 70, 64, generator=generator())
+    x_hat = restore(y, physics, "U-Net", train=train, n_steps=2)
+    assert x_hat.shape == y.shape
+
+
+def test_the_error_of_a_solver_keeps_its_traceback(measured, solver_file):
+    path = solver_file("Broken", "def iterate(self, y, physics):\n    yield 1 / 0")
+    with pytest.raises(ZeroDivisionError):
+        restore(*measured(), str(path))
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        ({"physics": None}, "physics is a NoneType"),
+        ({"y": torch.rand(3, 64, 64)}, r"must be a batch \(B, C, H, W\), as y\[None\]"),
+        ({"y": torch.rand(1, 3, 64, 64, dtype=torch.cfloat)}, "torch.view_as_real"),
+        ({"step_size": 3}, "TV has no step_size: its parameters are reg"),
+        ({"solver": "Denoiser"}, "the denoising problem only"),
+        ({"n_iter": 0}, "n_iter must be"),
+        ({"device": "gpu"}, "device must be"),
+        ({"noise_level": -1.0}, "noise_level must be a number, 0 or more"),
+    ],
+)
+def test_an_argument_without_meaning_has_its_sentence(arguments, sentence, measured):
+    y, physics = measured()
+    given = {"y": y, "physics": physics, "solver": "TV"} | arguments
+    with pytest.raises(NotApplicable, match=sentence):
+        restore(**given)
