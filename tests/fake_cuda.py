@@ -3,7 +3,8 @@
 An operation of a tensor there and one of the CPU fails, as does a generator of the
 other device, or ``numpy()``: a walk of the solvers finds what a GPU would refuse. The
 values are those of the CPU, to the last digit. What is not seen: CUDA's own kernels,
-and mismatches inside of C++ or of one of torch's functions that is written in Python.
+mismatches inside of C++ or of one of torch's functions that is written in Python, and
+sparse matrices, which cannot say where they are, and are taken on both devices.
 """
 
 from contextlib import contextmanager
@@ -66,9 +67,13 @@ def here(value):
 
 def there(value):
     """A tensor, seen on the GPU."""
-    if not isinstance(value, torch.Tensor) or isinstance(value, OnGpu):
+    if not is_dense(value) or isinstance(value, OnGpu):
         return value
     return value.as_subclass(OnGpu)
+
+
+def is_dense(value):
+    return torch.is_tensor(value) and value.layout == torch.strided
 
 
 class FakeCuda(TorchFunctionMode):
@@ -77,7 +82,7 @@ class FakeCuda(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         name = getattr(func, "__name__", str(func))
-        tensors = [t for t in tree_leaves((args, kwargs)) if torch.is_tensor(t)]
+        tensors = [t for t in tree_leaves((args, kwargs)) if is_dense(t)]
         on_gpu = any(isinstance(t, OnGpu) for t in tensors)
         if name in ("numpy", "__array__") and on_gpu:
             raise TypeError("can't convert cuda:0 device type tensor to numpy")
@@ -118,6 +123,8 @@ class FakeCuda(TorchFunctionMode):
         on_gpu = isinstance(tensor, OnGpu) if device is None else is_gpu(device)
         changes_place = on_gpu != isinstance(tensor, OnGpu)
         result = here(tensor).to("cpu", *args, **kwargs)
+        if not is_dense(result):
+            return result
         if result.data_ptr() == tensor.data_ptr():
             if not changes_place:
                 return tensor
