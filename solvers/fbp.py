@@ -12,6 +12,7 @@ class Solver(IterativeSolver):
 
     name = "Filtered back-projection"
     parameters = {"window": one_of("ramp", "hann")("hann")}
+    test_config = {"dataset": {"name": "chest"}}
 
     def check(self):
         check_tomography(self.name, self.test)

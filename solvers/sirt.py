@@ -18,6 +18,7 @@ class Solver(IterativeSolver):
 
     name = "SIRT"
     parameters = {"n_iter": COUNT(100)}
+    test_config = {"dataset": {"name": "chest"}}
 
     def check(self):
         check_tomography(self.name, self.test)

@@ -4,7 +4,8 @@ An operation of a tensor there and one of the CPU fails, as does a generator of 
 other device, or ``numpy()``: a walk of the solvers finds what a GPU would refuse. The
 values are those of the CPU, to the last digit. ``pending()`` says whether a GPU might
 still compute: some operation was not waited for. What is not seen: CUDA's own kernels,
-and mismatches inside of C++ or of one of torch's functions that is written in Python.
+mismatches inside of C++ or of one of torch's functions that is written in Python, and
+sparse matrices, which cannot say where they are, and are taken on both devices.
 """
 
 from contextlib import contextmanager
@@ -97,9 +98,13 @@ def here(value):
 
 def there(value):
     """A tensor, seen on the GPU."""
-    if not isinstance(value, torch.Tensor) or isinstance(value, OnGpu):
+    if not is_dense(value) or isinstance(value, OnGpu):
         return value
     return value.as_subclass(OnGpu)
+
+
+def is_dense(value):
+    return torch.is_tensor(value) and value.layout == torch.strided
 
 
 class FakeCuda(TorchFunctionMode):
@@ -108,7 +113,7 @@ class FakeCuda(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         name = getattr(func, "__name__", str(func))
-        tensors = [t for t in tree_leaves((args, kwargs)) if torch.is_tensor(t)]
+        tensors = [t for t in tree_leaves((args, kwargs)) if is_dense(t)]
         on_gpu = any(isinstance(t, OnGpu) for t in tensors)
         if on_gpu and name not in ATTRIBUTES:
             _computing[0] = name not in WAITING
@@ -151,6 +156,8 @@ class FakeCuda(TorchFunctionMode):
         on_gpu = isinstance(tensor, OnGpu) if device is None else is_gpu(device)
         changes_place = on_gpu != isinstance(tensor, OnGpu)
         result = here(tensor).to("cpu", *args, **kwargs)
+        if not is_dense(result):
+            return result
         if result.data_ptr() == tensor.data_ptr():
             if not changes_place:
                 return tensor

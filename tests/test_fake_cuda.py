@@ -5,7 +5,7 @@ import importlib.util
 import fake_cuda
 import pytest
 import torch
-from walk import DATA, SINOGRAMS, SOLVERS, solved
+from walk import DATA, SOLVERS, solved
 
 from benchmark_utils.physics import DEGRADATIONS
 
@@ -24,8 +24,7 @@ def check_same_on_both(solver_class, data, get_objective, **parameters):
     assert scores == pytest.approx(expected_scores, rel=1e-3, abs=1e-3, nan_ok=True)
 
 
-# A sparse matrix, which has no strides, cannot pretend to be elsewhere.
-@pytest.mark.parametrize("problem", [p for p in DATA if p not in SINOGRAMS])
+@pytest.mark.parametrize("problem", DATA)
 @pytest.mark.parametrize("name", SOLVERS)
 def test_every_solver_computes_on_a_gpu_what_it_does_on_the_cpu(
     name, problem, get_data, get_objective

@@ -8,6 +8,9 @@ IMAGES = {
     problem: ("simulated", {"problem": problem, "img_size": 32})
     for problem in ("denoising", "inpainting", "sr4")
 }
+SINOGRAMS = {
+    "ct_sparse": ("chest", {"problem": "ct_sparse", "img_size": 32, "n_angles": 12})
+}
 SMALL = {"n_signals": 40, "n_train": 20, "dim": 12, "n_atoms": 12, "m": 8}
 VECTORS = {
     "vectors": (

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import yaml
 
-from benchmark_utils.physics.problems import default_strength
-
 # What is tuned with one prior says nothing of another.
 PRIOR_OPTIONS = ("prior", "priors")
 # Hyper-parameters are in units that follow the level of the noise.
@@ -145,17 +143,16 @@ def prior_of(options):
 def apart(problem, other):
     """How far two strengths of a problem are: in all but the noise, and in its level.
 
-    The sums of the differences of the logarithms; of 1 for what is no number.
+    The sums of the differences of the logarithms; of 1 for what is no number, and for
+    the default, which keys leave out.
     """
-    name, ours = parse_key(problem)
-    theirs = parse_key(other)[1]
     ours, theirs = (
-        dict(option.split("=", 1) for option in options) for options in (ours, theirs)
+        dict(option.split("=", 1) for option in parse_key(key)[1])
+        for key in (problem, other)
     )
     totals = [0.0, 0.0]
     for strength in ours.keys() | theirs.keys():
-        default = default_strength(name, strength)
-        pair = ours.get(strength, default), theirs.get(strength, default)
+        pair = ours.get(strength), theirs.get(strength)
         totals[strength in NOISE_LEVELS] += _apart(*pair)
     return tuple(totals)
 

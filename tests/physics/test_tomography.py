@@ -14,6 +14,7 @@ from skimage.transform import radon
 from benchmark_utils.common import NotApplicable
 from benchmark_utils.physics import data_term, filtered_back_projection
 from benchmark_utils.physics.ct import CT_PROBLEMS
+from benchmark_utils.physics.least_squares import DataTerm
 from benchmark_utils.physics.noise import draw_measurements, noise_level, variance
 from benchmark_utils.physics.problems import make_physics as make_any_physics
 from benchmark_utils.physics.rays import Geometry
@@ -78,9 +79,14 @@ class Ellipse:
         return 2 * self.a * self.b * chord / square
 
 
-@pytest.mark.parametrize("kind", GEOMETRIES)
+OFF_CENTRE = Ellipse(16, -12, 26, 18, 0.6)
+# Its rays are far from parallel.
+NEAR = Geometry(96, 96, 240, 360.0, 0.7)
+
+
+@pytest.mark.parametrize("kind", [*GEOMETRIES, "near"])
 def test_the_sinogram_of_an_ellipse_is_the_analytic_one(kind):
-    rays, ellipse = geometry(kind, 96), Ellipse(8, -6, 29, 17, 0.6)
+    rays, ellipse = NEAR if kind == "near" else geometry(kind, 96), OFF_CENTRE
     physics = Tomography(rays)
     offsets = (np.arange(rays.n_bins) - (rays.n_bins - 1) / 2)[:, None]
     t, theta = offsets, rays.angles
@@ -92,6 +98,7 @@ def test_the_sinogram_of_an_ellipse_is_the_analytic_one(kind):
     x = torch.from_numpy(ellipse.image(96)).float()[None, None]
     found = (physics.A(x) * physics.norm)[0, 0].numpy()
     assert np.linalg.norm(found - expected) < 0.02 * np.linalg.norm(expected)
+    assert found.sum() == pytest.approx(expected.sum(), rel=2e-3)
 
 
 def test_the_sinogram_is_that_of_scikit_image():
@@ -331,21 +338,19 @@ def test_the_first_guess_does_not_depend_on_the_weights():
 # Filtered back-projection
 
 
-@pytest.mark.parametrize("kind", ["parallel", "fan"])
+@pytest.mark.parametrize("kind", ["parallel", "fan", "near"])
 @pytest.mark.parametrize("window", ["ramp", "hann"])
 def test_filtered_back_projection_inverts_a_full_scan(kind, window):
-    physics = Tomography(geometry(kind, 96, 240))
-    inside, outline = (
-        torch.from_numpy(Ellipse(8, -6, a, b, 0.6).image(96)).float()
-        for a, b in ((25, 13), (33, 21))
+    physics = Tomography(NEAR if kind == "near" else geometry(kind, 96, 240))
+    inside, x, outline = (
+        torch.from_numpy(Ellipse(24, -18, 15 + r, 11 + r, 0.6).image(96)).float()
+        for r in (-4, 0, 4)
     )
-    x = Ellipse(8, -6, 29, 17, 0.6).image(96)
-    x = torch.from_numpy(x).float()[None, None]
-    found = filtered_back_projection(physics, physics.A(x), window)[0, 0]
+    found = filtered_back_projection(physics, physics.A(x[None, None]), window)[0, 0]
     # Away from the edge, which is as sharp as the filter.
     assert float(found[inside == 1].mean()) == pytest.approx(1, abs=0.005)
     assert float((found[inside == 1] - 1).abs().max()) < 0.06
-    assert float(found[outline == 0].abs().max()) < 0.06
+    assert float(found[outline == 0].abs().mean()) < 0.01
 
 
 # TV
@@ -353,19 +358,19 @@ def test_filtered_back_projection_inverts_a_full_scan(kind, window):
 
 @pytest.mark.parametrize("problem", ["ct_sparse", "ct_fan"])
 @pytest.mark.parametrize("noise", ["gaussian", "low_dose"])
-def test_tv_comes_to_its_minimiser(problem, noise, get_data, get_iterates):
+def test_tv_comes_to_the_minimiser_that_it_finds_by_the_prox(
+    problem, noise, get_data, get_iterates, monkeypatch
+):
     data = get_data("chest", problem=problem, img_size=32, noise=noise, n_angles=20)
-    (batch,) = data["test"]
+    batch = data["test"][0].without_truth()
+    found = get_iterates("TV", batch, reg=0.1)[-1]
+    monkeypatch.setattr(TomographyDataTerm, "has_filters", False)
+    monkeypatch.setattr(TomographyDataTerm, "prox", DataTerm.prox)
+    (*_, minimiser) = get_iterates("TV", batch, reg=0.1, n_iter=600, step=0.1)
+    assert float((found - minimiser).square().mean()) < 1e-5
     f = data_term(batch.physics, batch.y)
-
-    def cost(x):
-        return float(f.value(x) + 0.1 * f.noise_level * total_variation(x))
-
-    few = get_iterates("TV", batch.without_truth(), reg=0.1, n_iter=200)
-    (*_, minimiser) = get_iterates("TV", batch.without_truth(), reg=0.1, n_iter=1500)
-    assert float((few[-1] - minimiser).square().mean()) < 1e-5
-    generator = torch.Generator().manual_seed(0)
-    for size in (1e-4, 1e-3, 1e-2):
-        step = size * torch.randn(minimiser.shape, generator=generator)
-        assert cost(minimiser + step) > cost(minimiser)
-    assert cost(minimiser) <= min(map(cost, few)) * (1 + 1e-5)
+    costs = [
+        float(f.value(x) + 0.1 * f.noise_level * total_variation(x))
+        for x in (found, minimiser)
+    ]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-3)
