@@ -13,6 +13,9 @@ test        list of Batch     signals x with their measurements y     objective:
 dataset     str               name of the dataset                     all
 problem     str               name of the problem, and its strengths  all
                               that are not the default
+defaults    dict, may be left the strengths that this name leaves     all
+            out               out, by name: tuned values are borrowed
+                              from the nearest strengths
 dictionary  tensor (n, K)     atoms that the signals are made of,     objective; oracle
             or None           where they are known                    (number: all)
 patch_shape (C, h, w) or None where signals are vectors: the patches  all
@@ -101,6 +104,7 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         test,
         dataset,
         problem,
+        defaults=None,
         dictionary=None,
         patch_shape=None,
         unavailable=None,
@@ -110,6 +114,7 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
             "test": [batch.without_truth() for batch in test],
             "dataset": dataset,
             "problem": problem,
+            "defaults": defaults,
             "dictionary": dictionary,
             "patch_shape": patch_shape,
         }

@@ -70,7 +70,11 @@ class ImageDataset(ReadsImages, ShortName, BaseDataset):
     def load(self, split): ...
 
     def get_data(self):
-        data = {"dataset": self.name, "problem": self.problem_name()}
+        data = {
+            "dataset": self.name,
+            "problem": self.problem_name(),
+            "defaults": self.default_strengths(),
+        }
         seed = self.get_seed(use_dataset=True, use_repetition=True)
         try:
             self.check()
@@ -99,6 +103,12 @@ class ImageDataset(ReadsImages, ShortName, BaseDataset):
         ]
         problem = short_value(self.problem)
         return problem + (f"[{','.join(strengths)}]" if strengths else "")
+
+    def default_strengths(self):
+        """{strength: value} of those that ``problem_name`` leaves out."""
+        names = strengths_of(self.problems)
+        usual = {n: default_strength(self.problem, n, self.problems) for n in names}
+        return {name: value for name, value in usual.items() if value is not None}
 
     def make_problem(self):
         """The problem, with the strengths that were asked for."""

@@ -137,11 +137,20 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
         self._run_record["weights"] = weights
 
     def _receive(
-        self, train, test, dataset, problem, device, dictionary=None, patch_shape=None
+        self,
+        train,
+        test,
+        dataset,
+        problem,
+        device,
+        defaults=None,
+        dictionary=None,
+        patch_shape=None,
     ):
         self.device = resolved(device)
         self.train, self.test = train, test
-        self.dataset, self.problem, self.patch_shape = dataset, problem, patch_shape
+        self.dataset, self.problem, self.defaults = dataset, problem, defaults or {}
+        self.patch_shape = patch_shape
         self.domain = test[0].domain
         self.true_dictionary, self.n_true_atoms = None, None
         if dictionary is not None:
@@ -173,7 +182,11 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
         tuned, self.values_from = {}, "given"
         if self.is_tuned():
             tuned, self.values_from = tuned_parameters(
-                self.dataset, self.problem, solver_key(self), self.weights()
+                self.dataset,
+                self.problem,
+                solver_key(self),
+                self.weights(),
+                self.defaults,
             )
         self.values, missing = {}, []
         for parameter, space in self.search_space.items():

@@ -60,7 +60,7 @@ def parse_key(key):
     return name, set(options.split(",")) if options else set()
 
 
-def tuned_parameters(dataset, problem, key, networks=None):
+def tuned_parameters(dataset, problem, key, networks=None, defaults=None):
     """The values that a solver uses on a problem, and where they are from.
 
     Where nothing was tuned for this dataset, the values of the first one that was are
@@ -75,6 +75,8 @@ def tuned_parameters(dataset, problem, key, networks=None):
         As tuned.yml has them.
     networks : dict {file: checksum}
         The weights that the solver loads.
+    defaults : dict {strength: value}
+        Those that names of this problem leave out.
 
     Returns
     -------
@@ -87,13 +89,16 @@ def tuned_parameters(dataset, problem, key, networks=None):
             break
     else:
         return {}, "default"
-    its_problem, its_key, entry = min(candidates, key=lambda c: apart(problem, c[0]))
+    defaults = defaults or {}
+    its_problem, its_key, entry = min(
+        candidates, key=lambda c: apart(problem, c[0], defaults)
+    )
     differences = []
     if its_key != key:
         differences.append(its_key)
     if (networks or {}) != entry.get("networks", {}):
         differences.append("other networks")
-    is_own = source == dataset and not apart(problem, its_problem)[0]
+    is_own = source == dataset and not apart(problem, its_problem, defaults)[0]
     if is_own and not differences:
         return entry["parameters"], "tuned"
     return entry["parameters"], ", ".join(
@@ -140,11 +145,10 @@ def prior_of(options):
     return {option for option in options if option.split("=")[0] in PRIOR_OPTIONS}
 
 
-def apart(problem, other):
+def apart(problem, other, defaults):
     """How far two strengths of a problem are: in all but the noise, and in its level.
 
-    The sums of the differences of the logarithms; of 1 for what is no number, and for
-    the default, which keys leave out.
+    The sums of the differences of the logarithms; of 1 for what is no number.
     """
     ours, theirs = (
         dict(option.split("=", 1) for option in parse_key(key)[1])
@@ -152,7 +156,8 @@ def apart(problem, other):
     )
     totals = [0.0, 0.0]
     for strength in ours.keys() | theirs.keys():
-        pair = ours.get(strength), theirs.get(strength)
+        default = defaults.get(strength)
+        pair = ours.get(strength, default), theirs.get(strength, default)
         totals[strength in NOISE_LEVELS] += _apart(*pair)
     return tuple(totals)
 

@@ -66,6 +66,8 @@ class TrainingData:
         train, scored = self._halves if learns else ([], self._scored)
         data = {} if self.crops else self._data
         names = {"dataset": self.name, "problem": self.problem}
+        if self.crops:
+            names["defaults"] = self.dataset.default_strengths()
         test = [batch.without_truth() for batch in scored]
         return {**data, **names, "train": train, "test": test}, scored
 

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from skimage.transform import radon
 
 from benchmark_utils.common import NotApplicable
-from benchmark_utils.physics import data_term, filtered_back_projection
+from benchmark_utils.physics import (
+    REFERENCE_NOISE,
+    data_term,
+    filtered_back_projection,
+    norm_scale,
+)
 from benchmark_utils.physics.ct import CT_PROBLEMS
 from benchmark_utils.physics.least_squares import DataTerm
 from benchmark_utils.physics.noise import draw_measurements, noise_level, variance
@@ -363,12 +368,14 @@ def test_tv_comes_to_the_minimiser_that_it_finds_by_the_prox(
 ):
     data = get_data("chest", problem=problem, img_size=32, noise=noise, n_angles=20)
     batch = data["test"][0].without_truth()
-    found = get_iterates("TV", batch, reg=0.1)[-1]
+    f = data_term(batch.physics, batch.y)
+    # Where TV's weight is 0.1 times the noise level.
+    reg = 0.1 * f.noise_level / (REFERENCE_NOISE * norm_scale(f.noise_level))
+    found = get_iterates("TV", batch, reg=reg)[-1]
     monkeypatch.setattr(TomographyDataTerm, "has_filters", False)
     monkeypatch.setattr(TomographyDataTerm, "prox", DataTerm.prox)
-    (*_, minimiser) = get_iterates("TV", batch, reg=0.1, n_iter=600, step=0.1)
+    (*_, minimiser) = get_iterates("TV", batch, reg=reg, n_iter=600, step=0.1)
     assert float((found - minimiser).square().mean()) < 1e-5
-    f = data_term(batch.physics, batch.y)
     costs = [
         float(f.value(x) + 0.1 * f.noise_level * total_variation(x))
         for x in (found, minimiser)

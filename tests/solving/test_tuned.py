@@ -91,7 +91,9 @@ def test_another_strength_of_the_same_dataset_is_nearer_than_another_dataset(
 ):
     sr4 = {"natural": {"sr4[factor=2]": {"TV": entry(1)}, "sr4": {"TV": entry(2)}}}
     tuned_file({"bsd": {"sr4[factor=3]": {"TV": entry(3)}}, **sr4})
-    nearest = tuned.tuned_parameters("natural", "sr4[factor=3]", "TV")
+    nearest = tuned.tuned_parameters(
+        "natural", "sr4[factor=3]", "TV", defaults={"factor": 4}
+    )
     assert nearest == ({"reg": 2}, "borrowed from natural sr4")
     nearest = tuned.tuned_parameters("set3c", "sr4", "TV")
     assert nearest == ({"reg": 3}, "borrowed from bsd sr4[factor=3]")
