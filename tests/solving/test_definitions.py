@@ -45,7 +45,8 @@ def test_the_weight_of_the_data_follows_the_noise(
     options = {"denoiser": "identity", "reg": 0.5, "n_iter": 1, **NOISY[name]}
     (ours,) = get_iterates(name, batch, **options)
     z = data_term(batch.physics, batch.y).initial_guess()
-    gamma = 0.1**2 / (0.5 * level**2)
+    # What the denoiser is told goes as the noise to the power 0.6.
+    gamma = (0.1 * (level / 0.01) ** 0.6) ** 2 / (0.5 * level**2)
     expected = batch.physics.prox_l2(z, batch.y, gamma)
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-4)
 
@@ -119,7 +120,7 @@ def test_the_curve_of_admm_is_what_its_denoiser_gives(
         torch.testing.assert_close(ours, given)
 
 
-# Priors in units of the noise: twice the noise, twice the weight
+# Priors in units of the noise: twice the noise, 2^1.4 times the weight
 
 
 RELATIVE = {
@@ -134,7 +135,7 @@ RELATIVE = {
 def test_the_weight_of_the_prior_is_relative_to_the_noise(
     name, batch_of, get_iterates, monkeypatch
 ):
-    """A quarter of the prior for four times the noise is the same problem."""
+    """4^1.4 times less of the prior for four times the noise is the same problem."""
     monkeypatch.setattr(class_of("Wavelets"), "_draw_shift", lambda self: [3, 5])
     options = RELATIVE[name]
     batch = batch_of("inpainting", noise_level=0.02)
@@ -144,30 +145,40 @@ def test_the_weight_of_the_prior_is_relative_to_the_noise(
     train = [Batch(y=batch.y, physics=batch.physics, x=batch.y)]
     monkeypatch.setattr(class_of(name), "get_seed", lambda self, **kwargs: 0)
     *_, expected = get_iterates(name, batch, train, **options)
-    weaker = options | {"reg": options["reg"] / 4}
+    weaker = options | {"reg": options["reg"] / 4**1.4}
     *_, ours = get_iterates(name, noisy, train, **weaker)
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["Restoration-PnP", "DRP"])
-def test_weights_for_one_noise_level_follow_its_square(name, batch_of, get_iterates):
-    options = {"n_iter": 2, "noise": 0.03, "prior": "sr2"}
+# What is divided to have the same at twice the noise, by name.
+SAME_AT_TWICE = {
+    "Restoration-PnP": ({"sigma": 0.03}, {"sigma": 2**0.6, "reg": 4}),
+    "DRP": ({"tau": 0.5, "noise": 0.03}, {"reg": 2**5}),
+}
+
+
+@pytest.mark.parametrize("name", SAME_AT_TWICE)
+def test_weights_for_one_noise_level_follow_a_power_of_it(
+    name, batch_of, get_iterates, monkeypatch
+):
+    values, divided = SAME_AT_TWICE[name]
+    values = {"reg": 0.1, **values}
+    monkeypatch.setattr(class_of(name), "get_seed", lambda self, **kwargs: 0)
+    options = {"n_iter": 2, "prior": "sr2"}
     batch = batch_of("inpainting", noise_level=0.01)
     noisy = batch_of("inpainting", noise_level=0.02)
     noisy = Batch(y=batch.y, physics=noisy.physics)
-    if name == "DRP":
-        options["tau"] = 0.5
-    *_, expected = get_iterates(name, batch, lambda_=10.0, **options)
-    *_, ours = get_iterates(name, noisy, lambda_=40.0, **options)
-    # Restoration-PnP draws from a seed that depends on lambda_.
+    *_, expected = get_iterates(name, batch, **values, **options)
+    values |= {name: values[name] / by for name, by in divided.items()}
+    *_, ours = get_iterates(name, noisy, **values, **options)
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-4)
 
 
 def test_tv_is_the_minimiser(batch_of, get_iterates):
-    """Denoising, against scikit-image: weight reg sigma on 1/2 ||x - y||^2."""
+    """Denoising, against scikit-image: a weight of 0.1 on 1/2 ||x - y||^2."""
     skimage = pytest.importorskip("skimage.restoration")
     batch = batch_of("denoising")
-    *_, ours = get_iterates("TV", batch, reg=1.0, n_iter=500)
+    *_, ours = get_iterates("TV", batch, reg=10**-0.4, n_iter=500)
     for image, y in zip(ours, batch.y):
         expected = torch.stack(
             [
@@ -196,7 +207,8 @@ def test_a_denoiser_is_told_the_noise_level(batch_of, monkeypatch, get_iterates)
 
 def test_the_pseudo_inverse_has_the_weight_that_is_asked_for(batch_of, get_iterates):
     batch = batch_of("denoising")
-    (ours,) = get_iterates("Pseudo-inverse", batch, reg=0.25)
+    # At noise 0.1, in units of 0.01: the weight goes as the noise to the power 1.2.
+    (ours,) = get_iterates("Pseudo-inverse", batch, reg=0.25 / 10**1.2)
     torch.testing.assert_close(ours, batch.y / 1.25)
 
 

@@ -68,7 +68,12 @@ def test_the_scores_of_each_image_are_published(publish, rows):
 
 
 def test_where_values_come_from_is_published_where_it_is_known(publish, rows):
-    assert "values_from" not in publish(rows, "--scores-only")
+    kept = [
+        {name: value for name, value in k.items() if name != "run"} if k else None
+        for k in rows["final_results"]
+    ]
+    unknown = rows.assign(final_results=kept)
+    assert "values_from" not in publish(unknown, "--scores-only")
     kept = [
         k | {"run": '{"values_from": "default"}'} if isinstance(k, dict) else None
         for k in rows["final_results"]
@@ -217,6 +222,7 @@ def test_the_readme_names_the_results_that_older_code_made():
 def test_the_results_of_natural_are_those_that_the_tests_run_again():
     published = pd.read_parquet(ROOT / "results" / "natural.parquet").set_index(KEYS)
     reference = pd.read_csv(REFERENCE).set_index(KEYS)
+    reference = reference[[d.startswith("natural[") for d, _ in reference.index]]
     assert set(published.index) == set(reference.index)
     difference = (published["psnr"] - reference["psnr"]).abs()
     assert difference.max() < 0.001
