@@ -20,6 +20,8 @@ from benchmark_utils.data.images import center_crop
 from benchmark_utils.data.own_images import images_of
 from benchmark_utils.physics.noise import is_signal_dependent
 from benchmark_utils.physics.own_operator import checked
+from benchmark_utils.physics.problems import default_strength
+from benchmark_utils.solving.tuned import parse_key
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,7 +101,8 @@ def restore(
             train=_training_batches(train, batch, seed),
             test=[batch],
             dataset="restore",
-            problem=nearest_problem(batch),
+            problem=(problem := nearest_problem(batch)),
+            defaults=_defaults(problem),
             device=device,
         )
         if skipped:
@@ -244,6 +247,13 @@ def nearest_problem(batch):
     else:
         return "none"
     return f"{name}[{','.join(f'{k}={v:g}' for k, v in strengths.items())}]"
+
+
+def _defaults(problem):
+    """The strengths that the name of a problem stands for where it gives none."""
+    name, options = parse_key(problem)
+    strengths = (option.partition("=")[0] for option in options)
+    return {strength: default_strength(name, strength) for strength in strengths}
 
 
 def _nearest_blur(kernel):
