@@ -237,16 +237,14 @@ def test_without_scores_of_images_the_view_says_so():
 def curves(df, column="objective_psnr", axis="Time"):
     """{solver: (x, y)}"""
     options = {"dataset": "d", "objective": "Restore"}
-    drawn = PLOTS["objective_curve"].plot(
-        df, **options, objective_column=column, X_axis=axis
-    )
+    drawn = PLOTS["curves"].plot(df, **options, objective_column=column, X_axis=axis)
     return {curve["label"]: (curve["x"], curve["y"]) for curve in drawn}
 
 
 def test_scores_of_the_last_iterate_alone_are_not_offered_as_curves():
     df = table(("d", "A", 30.0, 1)).assign(objective_ssim=[0.9, NAN])
     df = df.assign(objective_anomaly_sr2=[-40.0, NAN], objective_psnr_kernel=[NAN, NAN])
-    _, options = PLOTS["objective_curve"]._get_all_plots(df)
+    _, options = PLOTS["curves"]._get_all_plots(df)
     assert sorted(options["objective_column"]) == [
         "objective_diverged",
         "objective_psnr",
@@ -464,7 +462,7 @@ def test_curves_are_drawn_by_matplotlib_too(page, tmp_path):
     one = results[results["dataset_name"] == results["dataset_name"].iloc[0]]
     few = one.drop(columns=one.filter(regex="std|min|fit|calls|diverged").columns)
     few = few.assign(objective_diverged=0.0)
-    ((*figures,),) = get_figures(BENCHMARK, few, tmp_path, ["objective_curve"])
+    ((*figures,),) = get_figures(BENCHMARK, few, tmp_path, ["curves"])
     assert len(figures) == len(list(tmp_path.glob("*.pdf"))) == 4
     for figure in figures:
         plt.close(figure)
@@ -553,6 +551,6 @@ def test_tables_plots_and_pictures_draw_with_the_network_off(page, tmp_path):
     assert "Pseudo-inverse" in seen["table"]["cells"]
     # Truth, measurement and two solvers, of 32x32 pixels.
     assert seen["reconstructions"]["pictures"] == [32, 32, 32, 32]
-    for kind, curves in {"objective_curve": 2, "boxplot": 2, "pareto": 3}.items():
+    for kind, curves in {"curves": 2, "boxplot": 2, "pareto": 3}.items():
         assert seen[kind]["curves"] == curves
         assert "Inverse problems" in seen[kind]["title"]

@@ -17,8 +17,12 @@ def scores_of_curves(df):
 
 
 class Plot(ObjectiveCurvePlot):
-    """benchopt's curves, of the scores that each iterate has, at their own times."""
+    """benchopt's curves, of the scores that each iterate has, at their own times.
 
+    Under another name: of two plots of one name, benchopt draws both and shows one.
+    """
+
+    name = "curves"
     options = {**ObjectiveCurvePlot.options, "objective_column": scores_of_curves}
 
     def plot(self, df, dataset, objective, objective_column, X_axis):
