@@ -261,6 +261,21 @@ def test_saved_weights_are_loaded_again_and_again(empty_weights):
         torch.testing.assert_close(restored, network(x, 0.1), rtol=1e-4, atol=1e-5)
 
 
+def test_a_task_may_have_a_network_of_its_own_for_grey_images(
+    empty_weights, monkeypatch
+):
+    for name, channels in (("task", 3), ("other", 3), ("grey", 1)):
+        save_compact_weights(CompactUNet((8, 8), 1, channels), name)
+    colour, grey = random((1, 3, 8, 8)), random((1, 1, 8, 8))
+    networks = {name: load_compact(name, "cpu") for name in ("task", "other", "grey")}
+    monkeypatch.setattr(compact, "GREY", {"task": "grey"})
+    task, other = (compact.load_by_channels(n, "cpu") for n in ("task", "other"))
+    assert torch.equal(task(colour, 0.1), networks["task"](colour, 0.1))
+    assert torch.equal(task(grey, 0.1), networks["grey"](grey, 0.1))
+    assert torch.equal(other(grey, 0.1), networks["other"](grey, 0.1))
+    assert compact.compact_names("other", "task") == ["other", "task", "grey"]
+
+
 @pytest.mark.parametrize("widths", [(8, 12), (16, 8, 8)])
 @pytest.mark.parametrize("blocks", [1, 3])
 def test_weights_of_any_size_are_loaded(widths, blocks, empty_weights):
