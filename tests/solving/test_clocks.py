@@ -9,7 +9,7 @@ from benchopt.callback import _Callback
 from benchopt.utils.run_context import RunContext
 from walk import DATA, FEW, SOLVERS
 
-from benchmark_utils.solving import DictionarySolver, IterativeSolver
+from benchmark_utils.solving import DictionarySolver, IterativeSolver, dictionary_solver
 
 
 class Clock:
@@ -161,7 +161,7 @@ def test_sparse_coding_is_timed(clock, get_data, get_objective, monkeypatch):
         clock.pause(3)
         return y.new_zeros(len(y), dictionary.shape[1])
 
-    monkeypatch.setattr("benchmark_utils.solving.dictionary_solver.sparse_code", slow)
+    monkeypatch.setattr(dictionary_solver, "sparse_code", slow)
     dataset, parameters = DATA["vectors"]
     data = get_data(dataset, **parameters)
     for name in ("Dictionary oracle", "Dictionary supervised", "Dictionary learning"):
