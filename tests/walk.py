@@ -1,5 +1,6 @@
 """Every solver of the benchmark, on small data, for a few iterations."""
 
+import pytest
 from benchopt.utils.run_context import RunContext
 from conftest import BENCHMARK
 
@@ -34,6 +35,27 @@ SINOGRAMS = {
 }
 DATA = {**IMAGES, **VECTORS, **COMPLEX, **SINOGRAMS}
 FEW = {"n_iter": 2, "n_steps": 2, "n_coding": 2}
+
+
+def prepared(solver_class, data, get_objective, **parameters):
+    """A solver that has received these data and learned from them, as in a run."""
+    known = {n: v for n, v in FEW.items() if n in solver_class.parameters}
+    solver = solver_class.get_instance(**{**known, **parameters})
+    RunContext().set_run_context("objective", "dataset", solver, 0, 0)
+    seen = {**get_objective(data).get_objective(), "device": "cpu"}
+    skipped, reason = solver.skip(**seen)
+    if skipped:
+        pytest.skip(reason)
+    solver.set_objective(**seen)
+    solver.pre_run_hook(None)
+    return solver
+
+
+def answer(solver_class, data, get_objective, **parameters):
+    """What a solver restores, on the CPU."""
+    solver = prepared(solver_class, data, get_objective, **parameters)
+    solver.run(lambda: True)
+    return solver.get_result()["x_hat"]
 
 
 def solved(solver_class, data, get_objective, device, seed=0, **parameters):

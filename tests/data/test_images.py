@@ -103,6 +103,12 @@ def test_train_and_test_have_no_image_in_common():
         assert not train & {digests[name] for name in sets[test]}
 
 
+def test_bsd20_and_bsd68_are_the_first_images_of_val():
+    val = sorted(images.image_files("bsds500-val"))
+    assert list(images.image_files("bsd20")) == val[:20]
+    assert list(images.image_files("bsd68")) == val[:68]
+
+
 def test_sets_have_the_number_of_images_of_their_name():
     sizes = {name: len(files) for name, files in images._image_sets().items()}
     assert sizes == {

@@ -1,6 +1,7 @@
 """Each degradation draws anew, keeps to its ranges, and is what it says it is."""
 
 import io
+import math
 import warnings
 from dataclasses import replace
 from itertools import combinations
@@ -466,6 +467,16 @@ def test_filled_holes_lie_between_the_known_pixels_around(share, channels, seed)
     high = F.max_pool2d(torch.where(known, y, -9.0), 2 * RADIUS + 1, 1, RADIUS)
     low = -F.max_pool2d(torch.where(known, -y, -9.0), 2 * RADIUS + 1, 1, RADIUS)
     assert (filled <= high + 1e-4).all() and (filled >= low - 1e-4).all()
+
+
+def test_a_hole_is_the_gaussian_mean_of_what_is_known():
+    """One pixel away and two pixels away, a standard deviation of two pixels."""
+    y, mask = torch.zeros(1, 1, 40, 40), torch.zeros(1, 1, 40, 40)
+    mask[..., 20, 21] = mask[..., 20, 18] = 1
+    y[..., 20, 18] = 1
+    near, far = math.exp(-1 / 8), math.exp(-4 / 8)
+    filled = float(fill_holes(y, mask)[..., 20, 20])
+    assert filled == pytest.approx(far / (near + far), rel=1e-3)
 
 
 def test_a_flat_image_is_filled_with_its_colour():

@@ -3,8 +3,12 @@
 import pytest
 import torch
 from conftest import BENCHMARK
+from walk import DATA, SOLVERS, prepared
 
 from benchmark_utils.data.batches import Batch
+from benchmark_utils.data.images import load_images
+from benchmark_utils.dictionaries.learning import learn_adam
+from benchmark_utils.dictionaries.sphere_adam import SphereAdam
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors import denoisers
@@ -222,8 +226,9 @@ def test_a_flat_image_stays_flat(name, batch_of, get_iterates):
     if name == "CDL":
         options |= {"n_coding": 20, "init": "random"}
     with pytest.warns(UserWarning, match="lambda_max"):
-        *_, ours = get_iterates(name, batch, train, **options)
-    torch.testing.assert_close(ours[..., 8:-8, 8:-8], batch.y[..., 8:-8, 8:-8])
+        iterates = get_iterates(name, batch, train, **options)
+    for x in iterates:
+        torch.testing.assert_close(x[..., 8:-8, 8:-8], batch.y[..., 8:-8, 8:-8])
 
 
 def test_cdl_codes_on_from_the_codes_that_it_learned_with(batch_of, get_iterates):
@@ -247,3 +252,76 @@ def test_supervised_atoms_code_with_all_the_iterations(
     options = {"n_atoms": 4, "atom_size": 5, "n_steps": 2, "reg": 0.1}
     iterates = get_iterates("CDL supervised", batch, train, n_iter=n_iter, **options)
     assert len(iterates) == n_points
+
+
+def test_the_first_guess_is_regularised_by_one_percent(batch_of):
+    batch = batch_of("gaussian_deblurring")
+    f = data_term(batch.physics, batch.y)
+    expected = f.pseudo_inverse(0.01 * f.lipschitz)
+    torch.testing.assert_close(f.initial_guess(), expected)
+
+
+def test_wavelets_have_the_momentum_of_fista(batch_of, get_iterates):
+    """Without a prior, they are Nesterov's descent of the data term."""
+    batch = batch_of("gaussian_deblurring")
+    options = {"translation_invariant": False, "levels": 2, "n_iter": 12, "reg": 0.0}
+    f = data_term(batch.physics, batch.y)
+    x, t = f.initial_guess(), 1.0
+    z = x
+    for ours in get_iterates("Wavelets", batch, **options):
+        x_new = z - f.grad(z) / f.lipschitz
+        t_new = (1 + (1 + 4 * t**2) ** 0.5) / 2
+        z, x, t = x_new + (t - 1) / t_new * (x_new - x), x_new, t_new
+        torch.testing.assert_close(ours, x, rtol=0, atol=1e-4)
+
+
+def test_tv_denoises_photographs_best_near_its_weight(monkeypatch):
+    image = load_images("natural-test", 1)["astronaut"][None, :, 60:188, 160:288]
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+
+    def error(weight):
+        monkeypatch.setattr(denoisers, "TV_WEIGHT_OVER_SIGMA", weight)
+        denoise = denoisers.load_denoiser("tv")
+        return float((denoise(image + 0.1 * noise, 0.1) - image).square().mean())
+
+    ours = error(denoisers.TV_WEIGHT_OVER_SIGMA)
+    weights = [0.35, 0.5, 0.7, 1.0, 1.4]
+    assert ours < 1.05 * min(map(error, weights))
+
+
+def test_tv_converges_in_tens_of_iterations(batch_of, get_iterates):
+    batch = batch_of("gaussian_deblurring")
+    iterates = get_iterates("TV", batch, reg=1.0, n_iter=400)
+    limit = iterates[-1]
+    assert (iterates[99] - limit).norm() < 2e-3 * limit.norm()
+
+
+def test_dictionaries_are_learned_with_the_weight_that_is_asked_for(
+    get_data, get_objective
+):
+    dataset, options = DATA["vectors"]
+    data = get_data(dataset, **options)
+    solver = prepared(SOLVERS["Dictionary learning"], data, get_objective, lam=0.03)
+    pairs = solver.data(solver.batches)
+    state = solver.generator.get_state()
+    ours = list(solver.dictionaries(pairs))
+    solver.generator.set_state(state)
+    start = solver.first_dictionary()
+    expected = learn_adam(pairs, start, 0.03, solver.generator, n_steps=2)
+    torch.testing.assert_close(ours, list(expected))
+
+
+def test_the_rate_of_learning_goes_down_to_zero():
+    generator = torch.Generator().manual_seed(0)
+    atoms = torch.nn.functional.normalize(
+        torch.randn(20, 5, generator=generator), dim=0
+    )
+    gradient = torch.randn(20, 5, generator=generator)
+    adam = SphereAdam(atoms, 0, 1e-3, 40)
+    moves = []
+    for _ in range(40):
+        before = adam.atoms
+        moves.append(float((adam.step(gradient) - before).norm()))
+    assert moves[10] == pytest.approx(moves[20], rel=0.1)
+    assert moves[30] == pytest.approx(moves[20] / 2, rel=0.1)
+    assert moves[39] < 0.1 * moves[20]

@@ -769,9 +769,12 @@ def test_snore_adds_its_weighted_residual(monkeypatch):
     torch.testing.assert_close(second, expected)
 
 
+@pytest.mark.parametrize("problem", ["gaussian_deblurring", "sr4"])
 @pytest.mark.parametrize("prior", ["deblur", "motion", "sr2", "inpaint"])
-def test_sharp_with_a_perfect_network_descends_the_data_term(prior, network, spied):
-    batch = make_batch("gaussian_deblurring")
+def test_sharp_with_a_perfect_network_descends_the_data_term(
+    prior, problem, network, spied
+):
+    batch = make_batch(problem)
     truth = spied(prior)
     network(prior, lambda degraded, size: truth[-1])
     options = {"reg": 0.5, "step": 0.7, "noise": 0.03, "n_iter": 5}

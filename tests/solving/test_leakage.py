@@ -4,31 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from benchopt.utils.run_context import RunContext
-from walk import DATA, FEW, SOLVERS
+from walk import DATA, SOLVERS, answer, prepared
 
 from benchmark_utils.data import image_dataset
 from benchmark_utils.scoring.evaluation import evaluate
-
-
-def prepared(solver_class, data, get_objective):
-    """A solver that has received these data and learned from them, as in a run."""
-    options = {n: v for n, v in FEW.items() if n in solver_class.parameters}
-    solver = solver_class.get_instance(**options)
-    RunContext().set_run_context("objective", "dataset", solver, 0, 0)
-    seen = get_objective(data).get_objective()
-    skipped, reason = solver.skip(**seen)
-    if skipped:
-        pytest.skip(reason)
-    solver.set_objective(**seen)
-    solver.pre_run_hook(None)
-    return solver
-
-
-def answer(solver_class, data, get_objective):
-    solver = prepared(solver_class, data, get_objective)
-    solver.run(lambda: True)
-    return solver.get_result()["x_hat"]
 
 
 def with_test(data, **changes):
