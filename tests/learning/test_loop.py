@@ -94,7 +94,7 @@ def test_a_nan_in_the_loss_stops_says_where_and_keeps_the_last_good_weights(step
     assert f"at step {step + 1} of 30" in progress.stopped
     assert "smaller learning rate" in progress.stopped
     assert progress.step == step // 10 * 10
-    assert float(line.a) == seen[progress.step]
+    assert float(line.a.detach()) == seen[progress.step]
 
 
 def test_gradients_that_are_infinite_are_found_though_the_loss_is_finite():

@@ -47,11 +47,11 @@ SOLVERS = {
 def data(get_data):
     """A photograph's centre with a smooth phase, half of its k-space measured."""
     generator = torch.Generator().manual_seed(0)
-    train, test = (
+    test, train = (
         complex_batch(images, generator)
         for images in (
             get_data("natural", problem="denoising", img_size=SIZE)[split][0]
-            for split in ("train", "test")
+            for split in ("test", "train")
         )
     )
     return {"train": [train], "test": [test], "dataset": "none", "problem": "none"}
