@@ -31,16 +31,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.scoring import (  # noqa: E402
-    OF_IMAGES,
-    compared_to_best,
+    cells,
     decode,
-    draws,
-    is_untuned,
     mean_or_nan,
     picture_psnr,
     unpacked,
+    without_common_options,
 )
-from benchmark_utils.solving import parse_key  # noqa: E402
 
 PAGES = [
     ROOT / "README.md",
@@ -71,12 +68,11 @@ def markdown_table(results, score, columns="problem", rows="solver_name"):
     if rows == "solver_name":
         means = table.mean(axis="columns")
         table = table.loc[means.sort_values(ascending=False).index]
-    cells = {
-        (row[rows], row[columns]): shown(row[score], **marks)
-        for row, marks in zip(
-            results.to_dict("records"), marks_of(results, score, columns, rows)
-        )
-    }
+    of_images = None
+    if "per_image" in results:
+        of_images = unpacked(results["per_image"].dropna())
+    found = map(shown, cells(results, score, of_images, columns, rows))
+    texts = dict(zip(zip(results[rows], results[columns]), found))
     corner = "|" if rows == "solver_name" else f"| {rows}"
     names = [label(name, columns) for name in table.columns]
     lines = [f"{corner} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
@@ -84,61 +80,21 @@ def markdown_table(results, score, columns="problem", rows="solver_name"):
     if rows == "solver_name":
         shown_names = without_common_options(table.index)
     for name, row in zip(shown_names, table.index):
-        of_row = [cells.get((row, column), "") for column in table.columns]
+        of_row = [texts.get((row, column), "") for column in table.columns]
         lines.append(f"| {name} | {' | '.join(of_row)} |")
     return "\n".join(lines)
 
 
-def marks_of(results, score, columns, rows):
-    """What ``shown`` is told of each row of the results: a list of dict."""
-    standings = {}
-    if rows == "solver_name" and score in OF_IMAGES and "per_image" in results:
-        standings = {
-            dataset: compared_to_best(of_images)
-            for dataset, of_images in draws(
-                unpacked(results["per_image"].dropna()), score
-            ).items()
-        }
-    best = results.groupby(columns)[score].max()
-    marks = []
-    for row in results.to_dict("records"):
-        found = {"is_best": row[score] == best[row[columns]]}
-        standing = standings.get(row.get("dataset_name"))
-        if standing is not None and row["solver_name"] in standing.index:
-            low, high, together = standing.loc[
-                row["solver_name"], ["low", "high", "cannot_be_told_apart"]
-            ]
-            found = {"is_best": together, "half_width": (high - low) / 2}
-        found["is_untuned"] = is_untuned(row.get("values_from", ""))
-        found["seconds"] = row.get("seconds", math.nan)
-        marks.append(found)
-    return marks
-
-
-def without_common_options(names):
-    """The names of solvers without the options that all variants of one share."""
-    parsed = [parse_key(name) for name in names]
-    common = {}
-    for solver, options in parsed:
-        common[solver] = common.get(solver, options) & options
-    shown = []
-    for solver, options in parsed:
-        n_variants = sum(other == solver for other, _ in parsed)
-        kept = options - common[solver] if n_variants > 1 else options
-        shown.append(f"{solver}[{','.join(sorted(kept))}]" if kept else solver)
-    return shown
-
-
-def shown(value, is_best, half_width=math.inf, is_untuned=False, seconds=math.nan):
+def shown(cell):
     """A cell: 27.05 ±0.12 (3.1 s), or a word for what is no number."""
-    if math.isinf(value):
-        return "diverged" if value < 0 else "exact"
-    text = f"**{value:.2f}**" if is_best else f"{value:.2f}"
-    if 0 < half_width < math.inf:
-        text += f" ±{half_width:.2f}"
-    if is_untuned:
+    if cell.word:
+        return cell.word
+    text = f"**{cell.mean:.2f}**" if cell.is_best else f"{cell.mean:.2f}"
+    if cell.has_interval:
+        text += f" ±{cell.half_width:.2f}"
+    if cell.is_untuned:
         text += " †"
-    return text if math.isnan(seconds) else f"{text} ({seconds:.2g} s)"
+    return text if math.isnan(cell.seconds) else f"{text} ({cell.seconds:.2g} s)"
 
 
 def label(value, parameter="problem"):

@@ -1,5 +1,10 @@
 """Metrics, pictures, results, and the evaluation of a function."""
 
+from benchmark_utils.scoring.labels import (
+    column_labels,
+    file_name,
+    without_common_options,
+)
 from benchmark_utils.scoring.metrics import psnr
 from benchmark_utils.scoring.pictures import (
     atom_sheet,
@@ -14,11 +19,13 @@ from benchmark_utils.scoring.results import (
     KEYS,
     LAST_ONLY,
     OF_IMAGES,
+    check_one_objective,
     final_results,
     final_scores,
     is_untuned,
     last_rows,
     mean_or_nan,
+    of_datasets,
     packed,
     per_image_scores,
     score_cell,
@@ -36,36 +43,55 @@ from benchmark_utils.scoring.statistics import (
     draws,
     sign,
 )
+from benchmark_utils.scoring.tables import (
+    TITLES,
+    cells,
+    scores_with_intervals,
+    table_of,
+    tabular,
+)
+from benchmark_utils.scoring.times import comparable_times
 
 __all__ = [
     "ANOMALY",
     "KEYS",
     "LAST_ONLY",
     "OF_IMAGES",
+    "TITLES",
     "atom_sheet",
     "by_image",
+    "cells",
     "centre",
+    "check_one_objective",
+    "column_labels",
+    "comparable_times",
     "compare",
     "compared_to_best",
     "decode",
     "draws",
+    "file_name",
     "final_results",
     "final_scores",
     "is_untuned",
     "last_rows",
     "light",
     "mean_or_nan",
+    "of_datasets",
     "packed",
     "per_image_scores",
     "picture_psnr",
     "png",
     "psnr",
     "score_cell",
+    "scores_with_intervals",
     "short_label",
     "sign",
+    "table_of",
+    "tabular",
     "unpacked",
     "values_from",
     "with_final_results",
     "with_gaps",
     "without",
+    "without_common_options",
 ]

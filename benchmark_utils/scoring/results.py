@@ -64,6 +64,31 @@ def with_gaps(values):
     return [float(value) if math.isfinite(value) else None for value in values]
 
 
+def check_one_objective(df):
+    """Raise ``ValueError`` for results of several, which would be averaged."""
+    objectives = sorted(df["objective_name"].unique())
+    if len(objectives) > 1:
+        raise ValueError(
+            f"These results have several objectives ({', '.join(objectives)}): give a "
+            "file with one of them."
+        )
+
+
+def of_datasets(df, pattern):
+    """The rows of the datasets whose name has ``pattern`` in it.
+
+    Raises
+    ------
+    ValueError
+        There are none; the sentence says which there are.
+    """
+    chosen = df[df["dataset_name"].str.contains(pattern, regex=False)]
+    if chosen.empty:
+        known = ", ".join(df["dataset_name"].unique())
+        raise ValueError(f"No name of a dataset has {pattern} in it: {known}.")
+    return chosen
+
+
 def last_rows(df, objective=None):
     """The last row of each curve: one per dataset, objective, solver and repetition.
 
