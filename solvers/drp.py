@@ -31,6 +31,11 @@ class Solver(IterativeSolver):
 
     The details that H loses come from y alone where A keeps them, with their noise: on
     the denoising problem, x stays close to y.
+
+    n_cg : iterations of conjugate gradient.
+    tau : step towards R(H x).
+    reg : inverse of the weight of the data term, for noise 0.01.
+    noise : the noise level that R is told.
     """
 
     name = "DRP"

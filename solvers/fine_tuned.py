@@ -19,6 +19,11 @@ class Solver(IterativeSolver):
 
     where EI asks that turned images come back turned. Nothing is learned beforehand,
     and the steps are in the time of the curve.
+
+    loss : losses of the measurements, joined by "+", as of ``Self-supervised``.
+    n_iter : iterations of the unrolled HQS.
+    n_steps : steps of Adam for each batch.
+    lr : its learning rate.
     """
 
     name = "Fine-tuned"

@@ -18,6 +18,10 @@ class Solver(IterativeSolver):
     the iterates diverge after some tens of iterations. ``sigma`` is for measurements
     with noise 0.01, is multiplied by (noise / 0.01)^{0.6} (see ``denoiser_scale``), and
     is raised where gamma would be above 1.
+
+    sigma : the noise level that the denoiser is told, for measurements with noise 0.01.
+    reg : weight of the prior.
+    step : of the gradient, over 1 / ||A||^2.
     """
 
     name = "PnP-PGD"

@@ -18,6 +18,10 @@ class Solver(IterativeSolver):
     ``noise``, that of the degradation, is for measurements with noise 0.01, and is
     multiplied by (theirs / 0.01)^{0.6} (see ``denoiser_scale``); weight = reg
     (theirs / 0.01)^{0.8}, and step is divided by it where it is above 1.
+
+    step : of the gradient, over 1 / ||A||^2.
+    reg : weight of the prior, for measurements with noise 0.01.
+    noise : that of the degradation, for measurements with noise 0.01.
     """
 
     name = "SHARP"

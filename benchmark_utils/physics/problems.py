@@ -118,7 +118,11 @@ class Denoising(Problem):
 class Deblurring(Problem):
     """A blur, circular or of the pixels alone that see no border (valid).
 
-    Subclasses define ``default_kernel``; ``kernel`` may be a file with a measured one.
+    Subclasses define ``default_kernel``.
+
+    boundary : "circular", or "valid": of the pixels alone that see no border.
+    kernel : a file with a measured one, /my/psf.npy or a picture; of motion_deblurring,
+        also one of 1 to 8.
     """
 
     boundary: str = strength("circular", one_of("circular", "valid"))
@@ -139,7 +143,10 @@ class Deblurring(Problem):
 
 @dataclass(frozen=True)
 class GaussianDeblurring(Deblurring):
-    """25x25 Gaussian blur of standard deviation ``blur_std`` pixels."""
+    """25x25 Gaussian blur.
+
+    blur_std : standard deviation of the Gaussian blur, in pixels.
+    """
 
     blur_std: float = strength(2.0, BLUR_STD)
 
@@ -167,6 +174,8 @@ class SuperResolution(Problem):
 
     Pixel i of y looks at pixel factor i + (factor - 1) / 2 of x. The border is
     circular, where imresize repeats it.
+
+    factor : how many times fewer pixels a side has.
     """
 
     factor: int = strength(4, COUNT)
@@ -194,6 +203,7 @@ class SuperResolution(Problem):
 class Inpainting(Problem):
     """Each pixel is missing with probability ``missing``; one mask per image.
 
+    missing : share of the pixels that are missing.
     masks : how many masks there are in all, the same for training and for test images,
         which take them in turn; 0 for a mask of its own for each image.
     """

@@ -31,7 +31,8 @@ class RestorationPriors(IterativeSolver):
         JPEG quality, share of missing pixels); 1 is what the networks were trained on.
     shifts : T_n(x) is computed on x shifted by up to 10% of its sides (circularly).
     average : the last iterations are averaged.
-    init : "initial_guess" (regularised pseudo-inverse) or "adjoint" (A^T y).
+    init : what comes first, "initial_guess" (regularised pseudo-inverse) or "adjoint"
+        (A^T y).
     """
 
     parameters = {
