@@ -1,4 +1,4 @@
-"""Keep what the README shows of a result file: final scores and a detail of a picture.
+"""Keep what pages show of a result file: final scores and a detail of a picture.
 
     python tools/publish_results.py outputs/quick.parquet natural
     python tools/publish_results.py outputs/fire_*.parquet fire_bsd20 --dataset bsd \

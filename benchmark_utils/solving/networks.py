@@ -1,8 +1,7 @@
 """What a solver asks of the networks: are they here, load them, which ones count."""
 
 from benchmark_utils.common.fingerprint import Fingerprinted
-from benchmark_utils.physics.degradations import DEGRADATIONS
-from benchmark_utils.priors.compact import compact_names
+from benchmark_utils.priors.compact import TASKS, compact_names
 from benchmark_utils.priors.denoisers import check_denoiser, load_denoiser
 from benchmark_utils.priors.restoration import check_restoration, load_restoration
 from benchmark_utils.priors.used_weights import (
@@ -80,4 +79,4 @@ class UsesNetworks(Fingerprinted):
         if named is not None:
             return named
         loads = not LOADERS.isdisjoint(self.dependencies().calls)
-        return (compact_names(*DEGRADATIONS), True) if loads else ([], False)
+        return (compact_names(*TASKS), True) if loads else ([], False)
