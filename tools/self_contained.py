@@ -3,8 +3,8 @@
     python tools/self_contained.py outputs/PAGE.html [-o OUT.html]
 
 writes outputs/PAGE_offline.html. The plots are drawn by the script of the installed
-plotly package, and the tables by tools/pages/offline.js, a few lines of our own; the web
-font and the motion of the title are left out. Links to follow by hand stay as they are.
+plotly package, and the tables by tools/pages/offline.js, a few lines of our own; the
+web font and the motion of the title are left out. Links to follow by hand stay.
 """
 
 import argparse

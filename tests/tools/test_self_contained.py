@@ -53,7 +53,7 @@ const grid = new gridjs.Grid({
 let ready = 0;
 grid.on("ready", () => ready++);
 grid.render(document.getElementById("table_container"));
-const seen = {header: cells(".gridjs-th .gridjs-th-content"), as_given: cells("tbody td")};
+const seen = {header: cells(".gridjs-th-content"), as_given: cells("tbody td")};
 seen.bold = cells("tbody td b");
 const sort = name => {
   document.querySelectorAll(".gridjs-th")[name].click();
