@@ -83,7 +83,7 @@ def split(markdown):
     """A table in Markdown as a header and rows, lists of texts."""
     lines = [line.strip("|").split("|") for line in markdown.splitlines()]
     header, _, *rows = [[cell.strip() for cell in line] for line in lines]
-    return {"header": ["" if header[0] else "solver", *header[1:]], "rows": rows}
+    return {"header": [header[0] or "solver", *header[1:]], "rows": rows}
 
 
 def pictures_of(name, results, folder):
