@@ -9,10 +9,11 @@ are of an older protocol, of other networks or of another search space. Solvers 
 their values from there. A search maximises the mean PSNR over ten crops or more of
 training images (methods that learn do so on one half of the images, and are scored on
 the other; the test images are never scored), in 10 + 10 n trials for n values, the
-published ones first. The number of iterations is the best point of the mean curve. A
-value that ends on a bound widens its range once. What is given ("PnP-HQS[reg=0.2]") is
-not tuned. Stopped, the same command goes on where it was. --bfloat16 is faster where
-the processor multiplies in it; scores move by hundredths of a dB.
+published ones first. The number of iterations is the best point of the mean curve, or
+the first one within 0.01 dB of it. A value that ends on a bound widens its range once.
+What is given ("PnP-HQS[reg=0.2]") is not tuned. Stopped, the same command goes on where
+it was. --bfloat16 is faster where the processor multiplies in it; scores move by
+hundredths of a dB.
 """
 
 import argparse
