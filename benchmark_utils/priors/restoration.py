@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+import torch
+
+from benchmark_utils.common.device import computing_in
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.physics.degradations import DEGRADATIONS
 from benchmark_utils.priors.compact import (
@@ -34,10 +37,13 @@ class RestorationModel:
         R, trained to undo D.
     degradation : callable (x, generator) -> Degraded
         D, with fresh parameters at each call (benchmark_utils/physics/degradations.py).
+    precision : torch.dtype
+        What the network computes in: float32, or bfloat16.
     """
 
-    def __init__(self, restorer, degradation):
-        self.restorer, self.degradation, self.n_images = restorer, degradation, 0
+    def __init__(self, restorer, degradation, precision=torch.float32):
+        self.restorer, self.degradation = restorer, degradation
+        self.precision, self.n_images = precision, 0
 
     def __call__(self, x, generator):
         """T(x) for images x (B, C, H, W)."""
@@ -48,15 +54,19 @@ class RestorationModel:
         is_complex = degraded.y.shape[1] == 2
         self.n_images += len(degraded.y) * (2 if is_complex else 1)
         if is_complex:
-            restored = as_complex_images(self.restorer(parts_of(degraded), size))
+            restored = as_complex_images(self._restore(parts_of(degraded), size))
         else:
-            restored = self.restorer(degraded, size)
+            restored = self._restore(degraded, size)
         if restored.shape[-2:] != tuple(size):
             raise NotApplicable(
                 f"The network gives {tuple(restored.shape[-2:])} pixels where "
                 f"{tuple(size)} are asked for: it needs its own degradation."
             )
         return restored
+
+    def _restore(self, degraded, size):
+        with computing_in(self.precision, degraded.y.device):
+            return self.restorer(degraded, size).to(degraded.y.dtype)
 
     def distance(self, x, generator):
         """||x - T(x)||^2 over the number of values of x: (B,).
@@ -94,6 +104,7 @@ def load_restoration(
     degradation=None,
     strength=1.0,
     shapes=(),
+    precision=torch.float32,
     **ranges,
 ):
     """The restoration model of a task.
@@ -112,6 +123,8 @@ def load_restoration(
         How much of the task's ranges is used, from their mild end.
     shapes : sequence of (C, H, W)
         Those of the images that it is for.
+    precision : torch.dtype
+        What the network computes in.
     **ranges
         Replace ranges of the task's degradation: ``noise=(0.02, 0.02)``, say.
 
@@ -124,7 +137,8 @@ def load_restoration(
         task, networks, degradation, strength, shapes, **ranges
     )
     family, task = family_and_task(task, networks)
-    return RestorationModel(RESTORERS[family][task](device), degradation)
+    restorer = RESTORERS[family][task](device)
+    return RestorationModel(restorer, degradation, precision)
 
 
 def check_restoration(

@@ -68,13 +68,18 @@ def test_the_scores_of_each_image_are_published(publish, rows):
     pd.testing.assert_frame_equal(scores, per_image_scores(rows))
 
 
+def test_what_is_known_of_the_run_is_published(publish, rows):
+    for text in publish(rows, "--scores-only")["run"]:
+        assert {"date", "cpu", "threads", "versions", "values"} <= set(json.loads(text))
+
+
 def test_where_values_come_from_is_published_where_it_is_known(publish, rows):
     kept = [
         {name: value for name, value in k.items() if name != "run"} if k else None
         for k in rows["final_results"]
     ]
     unknown = rows.assign(final_results=kept)
-    assert "values_from" not in publish(unknown, "--scores-only")
+    assert not {"values_from", "run"} & set(publish(unknown, "--scores-only"))
     kept = [
         k | {"run": '{"values_from": "default"}'} if isinstance(k, dict) else None
         for k in rows["final_results"]
