@@ -10,7 +10,8 @@ field       type              content                                 who sees i
 train       sequence of Batch signals x with their measurements y     solvers: x and y
 test        list of Batch     signals x with their measurements y     objective: x and y
                                                                       solvers: y only
-dataset     str               name of the dataset                     all
+dataset     str               name of the dataset, or of the one that all
+                              has its training images
 problem     str               name of the problem, and its strengths  all
                               that are not the default
 defaults    dict, may be left the strengths that this name leaves     all

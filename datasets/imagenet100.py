@@ -9,6 +9,7 @@ class Dataset(ImageDataset):
     """
 
     name = "imagenet100"
+    training_set = "bsd"
     parameters = {
         **ImageDataset.image_parameters,
         "img_size": [None],

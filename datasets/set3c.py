@@ -6,6 +6,7 @@ class Dataset(ImageDataset):
     """Set3C: butterfly, leaves and starfish, 256x256; BSDS500 train to learn from."""
 
     name = "set3c"
+    training_set = "bsd"
     parameters = {
         **ImageDataset.image_parameters,
         "img_size": [None],

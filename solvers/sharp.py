@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from benchmark_utils.common import POSITIVE, NotApplicable
 from benchmark_utils.physics import adjoint, data_term, denoiser_scale, residual_scale
+from benchmark_utils.priors import family_and_task
 from benchmark_utils.solving import Iterations, IterativeSolver, Range
 
 
@@ -42,7 +43,7 @@ class Solver(IterativeSolver):
     requires_grad = True
 
     def check(self):
-        if self.prior == "jpeg":
+        if family_and_task(self.prior)[1] == "jpeg":
             raise NotApplicable("SHARP needs a linear degradation, and JPEG is not.")
         self.check_restoration(self.prior, self.networks)
 

@@ -1,12 +1,12 @@
-"""Rebuild the tables and the figures of the README from the files in results/.
+"""Rebuild the tables and the figures of the README and of docs/ from results/.
 
     python tools/build_readme.py
 
-It fills those of the card of the networks too. A table stands between
-<!-- table NAME SCORE --> and <!-- end -->: solvers in rows and problems in columns, or
-<!-- table NAME SCORE COLUMNS ROWS --> for other parameters of the datasets. Between
-<!-- versions --> and <!-- end --> it says which results were made by other code than
-those of REFERENCE, as their digests tell. The figures are in docs/.
+A table stands between <!-- table NAME SCORE --> and <!-- end -->: solvers in rows and
+problems in columns, or <!-- table NAME SCORE COLUMNS ROWS --> for other parameters of
+the datasets. Between <!-- versions --> and <!-- end --> a page says which of its
+results were made by other code than those of REFERENCE, as their digests tell. The
+figures are in docs/.
 
 Where the results have the scores of each image, a mean is followed by half of the 95%
 interval of the paired difference to the best one; in bold are the best and all that
@@ -39,10 +39,8 @@ from benchmark_utils.scoring import (  # noqa: E402
     without_common_options,
 )
 
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "benchmark_utils" / "priors" / "weights" / "README.md",
-]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TABLE = r"<!-- table (?P<options>[^>]+) -->\n.*?<!-- end -->"
 MAX_SOLVERS = 7
 # Tests run its configuration again: these results are those of the present code.
 REFERENCE = "natural"
@@ -106,34 +104,28 @@ def label(value, parameter="problem"):
 
 def fill(text):
     """The text of a page with its tables up to date."""
+    names = dict.fromkeys(re.findall(r"<!-- table (\w+) ", text))
 
     def rebuilt(match):
         name, *options = match["options"].split()
         table = markdown_table(read(name), *options)
         return f"<!-- table {match['options']} -->\n{table}\n<!-- end -->"
 
-    sentence = f"<!-- versions -->\n{versions_sentence()}\n<!-- end -->"
+    sentence = f"<!-- versions -->\n{versions_sentence(names)}\n<!-- end -->"
     text = re.sub(
         r"<!-- versions -->\n.*?<!-- end -->", sentence, text, flags=re.DOTALL
     )
-    block = r"<!-- table (?P<options>[^>]+) -->\n.*?<!-- end -->"
-    return re.sub(block, rebuilt, text, flags=re.DOTALL)
+    return re.sub(TABLE, rebuilt, text, flags=re.DOTALL)
 
 
-def versions_sentence():
-    """Which results were made by other code than those of REFERENCE."""
-    versions = {
-        path.stem: set(pd.read_parquet(path, columns=["version"])["version"])
-        for path in sorted((ROOT / "results").glob("*.parquet"))
-    }
-    ours = versions.pop(REFERENCE)
-    others = [f"`{name}`" for name, found in versions.items() if found != ours]
-    if len(ours) == 1 and not others:
-        return "All the tables were made by one version of the code."
-    sentence = (
-        f"The results of `{REFERENCE}` are those of the present code, which the tests "
-        f"hold. Older code made those of {', '.join(others)}."
-    )
+def versions_sentence(names):
+    """Which of these results were made by other code than those of REFERENCE."""
+    present = set(read(REFERENCE)["version"])
+    older = [name for name in names if set(read(name)["version"]) != present]
+    if not older:
+        return "The present code made these results."
+    which = ", ".join(f"`{name}`" for name in older)
+    sentence = f"Older code than the present made the results of {which}."
     return textwrap.fill(sentence, 88, break_long_words=False, break_on_hyphens=False)
 
 
@@ -175,8 +167,7 @@ def main():
         page.write_text(fill(page.read_text()))
     for figure, results in FIGURES.items():
         draw(read(results), ROOT / "docs" / f"{figure}.png")
-    names = " and ".join(str(page.relative_to(ROOT)) for page in PAGES)
-    print(f"Rebuilt: {names}, and docs/")
+    print("Rebuilt: README.md and docs/")
 
 
 if __name__ == "__main__":

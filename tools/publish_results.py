@@ -1,12 +1,12 @@
-"""Keep what the README shows of a result file: final scores and a detail of a picture.
+"""Keep what pages show of a result file: final scores and a detail of a picture.
 
     python tools/publish_results.py outputs/quick.parquet natural
     python tools/publish_results.py outputs/fire_*.parquet fire_bsd20 --dataset bsd \
         --scores-only
 
 writes results/natural.parquet: one row per dataset and solver, with the scores of each
-image, the version of the repository, and the centre of the first test image as PNG
-files.
+image, the version of the repository, what is known of the run (machine, libraries,
+values), and the centre of the first test image as PNG files.
 
 benchopt never writes over a file: a second run makes quick_1.parquet, and quick.parquet
 keeps its numbers. For that reason, results of other code than that of now are refused.
@@ -90,6 +90,11 @@ def slim(df, with_pictures=True):
         table["per_image"] = packed(of_images)
     if origins := values_from(df):
         table["values_from"] = pd.Series(origins)
+    records = rows["final_results"].map(
+        lambda kept: kept.get("run") if isinstance(kept, dict) else None
+    )
+    if records.notna().any():
+        table["run"] = records
     comparable, _ = comparable_times(rows["final_results"])
     table.loc[[not fine for fine in comparable], TIMES] = math.nan
     table["seconds"] = table["time"]

@@ -45,6 +45,20 @@ def fine_tuned(degradation, steps):
     )
 
 
+def deep(degradation, steps):
+    """A restoration network of twice the depth, which starts as the denoiser."""
+    return Recipe(
+        degradation=degradation,
+        steps=steps,
+        start="denoiser",
+        blocks=4,
+        crops=(96, 96),
+        muon_lr=5e-4,
+        adam_lr=2.5e-4,
+        decay_share=0.85,
+    )
+
+
 RECIPES = {
     "small_denoiser": Recipe(degradation=DEGRADATIONS["denoiser"], steps=16_000),
     "denoiser": Recipe(
@@ -74,7 +88,7 @@ RECIPES = {
     "deblur": fine_tuned(DEGRADATIONS["deblur"], steps=2800),
     "motion": fine_tuned(DEGRADATIONS["motion"], steps=14_000),
     "jpeg": fine_tuned(DEGRADATIONS["jpeg"], steps=2800),
-    "sr2": fine_tuned(DEGRADATIONS["sr2"], steps=2800),
+    "sr2": deep(DEGRADATIONS["sr2"], steps=12_000),
     "sr3": fine_tuned(DEGRADATIONS["sr3"], steps=1400),
     "inpaint": fine_tuned(OneOf((DEGRADATIONS["inpaint"], BrushMask())), steps=2800),
 }

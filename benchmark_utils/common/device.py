@@ -1,11 +1,19 @@
 """Where the solvers run: auto, cpu, cuda or one of several GPUs."""
 
 import sys
+from contextlib import nullcontext
 
 import torch
 from benchopt.parallel_backends import is_distributed_frontal
 
 from benchmark_utils.common.errors import NotApplicable
+
+
+def computing_in(precision, device):
+    """A context where networks compute in ``precision``, if it is not float32."""
+    if precision == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.type, precision)
 
 
 def resolved(device):

@@ -56,6 +56,9 @@ class ImageDataset(Described, ReadsImages, ShortName, BaseDataset):
     """
 
     always_shown = ("problem",)
+    # The dataset whose training images these are, where it is another one: values that
+    # were tuned on them are for both.
+    training_set = None
     problems = PROBLEMS
     image_parameters = problem_parameters(PROBLEMS)
     domain = IMAGES
@@ -95,7 +98,7 @@ class ImageDataset(Described, ReadsImages, ShortName, BaseDataset):
 
     def get_data(self):
         data = {
-            "dataset": self.name,
+            "dataset": self.training_set or self.name,
             "problem": self.problem_name(),
             "defaults": self.default_strengths(),
         }

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import torch
 
+from benchmark_utils.common.device import computing_in
+
 # The loss is looked at, and the weights copied, every so many steps: on a GPU, each
 # look waits for all that was asked for.
 STEPS_BETWEEN_LOOKS = 10
@@ -62,7 +64,7 @@ def cosine(steps):
 
 def in_bfloat16(network, *inputs):
     """What a network gives in mixed precision (bfloat16), as floats of 32 bits."""
-    with torch.autocast(inputs[0].device.type, torch.bfloat16):
+    with computing_in(torch.bfloat16, inputs[0].device):
         return network(*inputs).float()
 
 

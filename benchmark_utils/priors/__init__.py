@@ -14,7 +14,7 @@ from benchmark_utils.priors.reconstruction import (
     UnrolledHQS,
     untrained_denoiser,
 )
-from benchmark_utils.priors.restoration import load_restoration
+from benchmark_utils.priors.restoration import family_and_task, load_restoration
 from benchmark_utils.priors.tv import gradient, gradient_adjoint, project_on_ball
 from benchmark_utils.priors.wavelets import pad_to_multiple, soft_threshold
 
@@ -26,6 +26,7 @@ __all__ = [
     "Residuals",
     "UnrolledHQS",
     "decreasing",
+    "family_and_task",
     "gradient",
     "gradient_adjoint",
     "load_by_channels",

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import torch
 
+from benchmark_utils.common.device import computing_in
 from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.priors.compact import (
     compact_names,
@@ -138,18 +139,24 @@ class CountedDenoiser:
     function : callable (x (B, C, H, W), sigma: float) -> (B, C, H, W)
         Its ``n_calls`` is how many times it calls a network, where it is not once; 0
         for those that have none.
+    precision : torch.dtype
+        What its network computes in: float32, or bfloat16.
     """
 
-    def __init__(self, function):
-        self.function, self.n_images = function, 0
+    def __init__(self, function, precision=torch.float32):
+        self.function, self.precision, self.n_images = function, precision, 0
 
     def __call__(self, x, sigma):
         is_complex = x.shape[1] == 2
         images = as_grey_images(x) if is_complex else x
         self.n_images += len(images) * getattr(self.function, "n_calls", 1)
         if is_complex:
-            return as_complex_images(self.function(images, sigma / 2))
-        return self.function(images, sigma)
+            return as_complex_images(self._denoise(images, sigma / 2))
+        return self._denoise(images, sigma)
+
+    def _denoise(self, images, sigma):
+        with computing_in(self.precision, images.device):
+            return self.function(images, sigma).to(images.dtype)
 
 
 def compact_of_denoiser(name):
@@ -157,8 +164,10 @@ def compact_of_denoiser(name):
     return compact_names("denoiser") if name in ("compact", "equivariant") else []
 
 
-def load_denoiser(name, device="cpu", shapes=()):
+def load_denoiser(name, device="cpu", shapes=(), precision=torch.float32):
     """A denoiser by name (a key of ``DENOISERS``), for images of these ``shapes``.
+
+    Its network computes in ``precision``.
 
     Raises
     ------
@@ -166,7 +175,7 @@ def load_denoiser(name, device="cpu", shapes=()):
         As ``check_denoiser``.
     """
     check_denoiser(name, shapes)
-    return CountedDenoiser(DENOISERS[name](device))
+    return CountedDenoiser(DENOISERS[name](device), precision)
 
 
 def check_denoiser(name, shapes=()):

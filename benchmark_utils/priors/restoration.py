@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
+import torch
+
+from benchmark_utils.common.device import computing_in
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.physics.degradations import DEGRADATIONS
 from benchmark_utils.priors.compact import (
+    TASKS,
     compact_names,
     find_compact,
     load_by_channels,
@@ -33,10 +37,13 @@ class RestorationModel:
         R, trained to undo D.
     degradation : callable (x, generator) -> Degraded
         D, with fresh parameters at each call (benchmark_utils/physics/degradations.py).
+    precision : torch.dtype
+        What the network computes in: float32, or bfloat16.
     """
 
-    def __init__(self, restorer, degradation):
-        self.restorer, self.degradation, self.n_images = restorer, degradation, 0
+    def __init__(self, restorer, degradation, precision=torch.float32):
+        self.restorer, self.degradation = restorer, degradation
+        self.precision, self.n_images = precision, 0
 
     def __call__(self, x, generator):
         """T(x) for images x (B, C, H, W)."""
@@ -47,15 +54,19 @@ class RestorationModel:
         is_complex = degraded.y.shape[1] == 2
         self.n_images += len(degraded.y) * (2 if is_complex else 1)
         if is_complex:
-            restored = as_complex_images(self.restorer(parts_of(degraded), size))
+            restored = as_complex_images(self._restore(parts_of(degraded), size))
         else:
-            restored = self.restorer(degraded, size)
+            restored = self._restore(degraded, size)
         if restored.shape[-2:] != tuple(size):
             raise NotApplicable(
                 f"The network gives {tuple(restored.shape[-2:])} pixels where "
                 f"{tuple(size)} are asked for: it needs its own degradation."
             )
         return restored
+
+    def _restore(self, degraded, size):
+        with computing_in(self.precision, degraded.y.device):
+            return self.restorer(degraded, size).to(degraded.y.dtype)
 
     def distance(self, x, generator):
         """||x - T(x)||^2 over the number of values of x: (B,).
@@ -75,9 +86,15 @@ def _compact_restorer(task):
 
 # family: {task: loader (device) -> restorer (Degraded, size) -> images}
 RESTORERS = {
-    "compact": {task: _compact_restorer(task) for task in DEGRADATIONS},
+    "compact": {task: _compact_restorer(task) for task in TASKS},
     "published": PUBLISHED_RESTORERS,
 }
+
+
+def family_and_task(prior, networks="compact"):
+    """("published", "sr2") of "published:sr2"; "sr2" alone is of ``networks``."""
+    family, _, task = str(prior).rpartition(":")
+    return family or networks, task
 
 
 def load_restoration(
@@ -87,6 +104,7 @@ def load_restoration(
     degradation=None,
     strength=1.0,
     shapes=(),
+    precision=torch.float32,
     **ranges,
 ):
     """The restoration model of a task.
@@ -94,15 +112,19 @@ def load_restoration(
     Parameters
     ----------
     task : str
-        denoiser, deblur, motion, jpeg, sr2, sr3 or inpaint.
+        denoiser, deblur, motion, jpeg, sr2, sr3 or inpaint; "published:sr2" says the
+        family too.
     networks : str
-        "compact" (shipped with the repository) or "published".
+        The family of a task without one: "compact" (shipped with the repository) or
+        "published".
     degradation : callable or None
         D; None for the degradation of the task.
     strength : float in [0, 1]
         How much of the task's ranges is used, from their mild end.
     shapes : sequence of (C, H, W)
         Those of the images that it is for.
+    precision : torch.dtype
+        What the network computes in.
     **ranges
         Replace ranges of the task's degradation: ``noise=(0.02, 0.02)``, say.
 
@@ -114,7 +136,9 @@ def load_restoration(
     degradation = check_restoration(
         task, networks, degradation, strength, shapes, **ranges
     )
-    return RestorationModel(RESTORERS[networks][task](device), degradation)
+    family, task = family_and_task(task, networks)
+    restorer = RESTORERS[family][task](device)
+    return RestorationModel(restorer, degradation, precision)
 
 
 def check_restoration(
@@ -134,6 +158,7 @@ def check_restoration(
     """
     if not 0 <= strength <= 1:
         raise NotApplicable(f"strength must be between 0 and 1, not {strength!r}.")
+    networks, task = family_and_task(task, networks)
     if networks not in RESTORERS:
         raise NotApplicable(
             f"Unknown networks {networks!r}. They are: {', '.join(RESTORERS)}."
@@ -152,7 +177,7 @@ def check_restoration(
     check_images(shapes, networks, degradation)
     if networks == "published":
         find_published(published_file(task))
-    else:
+    elif networks == "compact":
         for name in compact_names(task):
             find_compact(name)
     return degradation

@@ -1,8 +1,9 @@
 """What a solver asks of the networks: are they here, load them, which ones count."""
 
+import torch
+
 from benchmark_utils.common.fingerprint import Fingerprinted
-from benchmark_utils.physics.degradations import DEGRADATIONS
-from benchmark_utils.priors.compact import compact_names
+from benchmark_utils.priors.compact import TASKS, compact_names
 from benchmark_utils.priors.denoisers import check_denoiser, load_denoiser
 from benchmark_utils.priors.restoration import check_restoration, load_restoration
 from benchmark_utils.priors.used_weights import (
@@ -20,8 +21,11 @@ LOADERS = {"load_compact", "load_denoiser", "load_published", "load_restoration"
 class UsesNetworks(Fingerprinted):
     """Mixin: checks and loads networks, counts their calls, and tells their weights.
 
-    ``self._networks`` are those that were loaded, each with its ``n_images``.
+    ``self._networks`` are those that were loaded, each with its ``n_images``; they
+    compute in ``precision``.
     """
+
+    precision = torch.float32
 
     def check_denoiser(self, name):
         """Raise ``NotApplicable`` or ``Unavailable`` where it cannot be loaded."""
@@ -33,14 +37,21 @@ class UsesNetworks(Fingerprinted):
 
     def load_denoiser(self, name):
         """A denoiser of the registry, on the solver's device, its calls counted."""
-        denoiser = load_denoiser(name, self.device, self._image_shapes())
+        denoiser = load_denoiser(
+            name, self.device, self._image_shapes(), self.precision
+        )
         self._networks.append(denoiser)
         return denoiser
 
     def load_restoration(self, task, networks="compact", **ranges):
         """A restoration model T = R o D, on the solver's device, its calls counted."""
         model = load_restoration(
-            task, networks, self.device, shapes=self._image_shapes(), **ranges
+            task,
+            networks,
+            self.device,
+            shapes=self._image_shapes(),
+            precision=self.precision,
+            **ranges,
         )
         self._networks.append(model)
         return model
@@ -80,4 +91,4 @@ class UsesNetworks(Fingerprinted):
         if named is not None:
             return named
         loads = not LOADERS.isdisjoint(self.dependencies().calls)
-        return (compact_names(*DEGRADATIONS), True) if loads else ([], False)
+        return (compact_names(*TASKS), True) if loads else ([], False)

@@ -15,7 +15,8 @@ class RestorationPriors(IterativeSolver):
     Terris, Kamilov and Moreau (CVPR 2025). What solvers define is ``iterate``, from
     ``residuals()``, ``level(f, noise)``, ``weight(f)`` and ``start(f)``.
 
-    priors : tasks joined by "+", "denoiser+deblur+sr2".
+    priors : tasks joined by "+", "denoiser+deblur+sr2", each of ``networks``, or of
+        the family before it: "denoiser+published:sr2".
     networks : "compact" (this repository's) or "published".
     degradation : "own", the one that each network was trained to undo; "measurement",
         D = A, where y has the size of x; "none", D = identity: with gamma = 1,

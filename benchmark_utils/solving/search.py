@@ -101,7 +101,7 @@ class Iterations(Whole):
     """Iterations of a method whose iterates do not depend on how many there will be.
 
     Tuned without trials of its own: each trial runs to ``maximum``, and the best point
-    of the mean training curve is the number.
+    of the mean training curve, or the first within 0.01 dB of it, is the number.
     """
 
     maximum: int

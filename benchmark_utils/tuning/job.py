@@ -34,13 +34,19 @@ class Job:
     device : torch.device
     folder : Path
         Where trials are kept, for a search that is stopped to go on.
+    precision : torch.dtype
+        What networks compute in.
     """
 
-    def __init__(self, data, solver_class, options, device, folder):
+    def __init__(
+        self, data, solver_class, options, device, folder, precision=torch.float32
+    ):
         self.data, self.solver_class, self.options = data, solver_class, options
         self.device = device
         solver = solver_class.get_instance(**options)
         self.parameters, self.networks = solver._parameters, solver.weights()
+        # Without networks, there is one precision.
+        self.precision = precision if self.networks else torch.float32
         self.key = solver_key(solver)
         self.space = {
             name: space
@@ -142,6 +148,7 @@ class Job:
         }
         if self.networks:
             entry["networks"] = self.networks
+            entry["precision"] = str(self.precision).removeprefix("torch.")
         if search.widened:
             entry["widened"] = {n: described(s) for n, s in search.widened.items()}
         if on_bound := search.on_bound():
@@ -151,6 +158,7 @@ class Job:
     def _in_context(self, values=None):
         """The solver. Whatever its values, it makes the same random draws."""
         solver = self.solver_class.get_instance(**(self.options | (values or {})))
+        solver.precision = self.precision
         problem = f"{self.data.name} {self.data.problem}"
         context = RunContext().set_run_context("tuning", problem, self.key, 0, 0)
         context.attach(None, None, solver)
@@ -167,7 +175,7 @@ class Job:
     def _digest(self):
         """Of everything that shapes the trials."""
         shaped = [PROTOCOL, str(self), self.space, self.networks, self.device.type]
-        shaped += [versions(), self._code()]
+        shaped += [versions(), self._code(), self.precision]
         digest = hashlib.sha256(repr(shaped).encode())
         for batch in self._scored + list(self._data["train"]):
             for signals in (batch.x, batch.y):

@@ -27,6 +27,8 @@ from benchmark_utils.tuning.training_data import checksum
 
 # Trials of a search that tunes n values: 10 + 10 n.
 TRIALS, TRIALS_PER_VALUE = 10, 10
+# dB. Iterations that gain less than this in all are not worth their time.
+NEGLIGIBLE = 0.01
 # dB. The curve still rises at the maximum if its last tenth gains more.
 STILL_RISING = 0.05
 
@@ -207,15 +209,17 @@ class Search:
     def _score(self, curve):
         """The score of a curve, the number of iterations, and whether it still rises.
 
-        That of the best point where this number is tuned, else of the last one; minus
-        infinity where it is not finite.
+        That of the first point as good as the best one where this number is tuned, else
+        of the last one; minus infinity where it is not finite.
         """
         scores = [s if math.isfinite(s) else -math.inf for s in curve]
         if not self.iterations:
             return scores[-1], {}, False
-        n = max(range(len(scores)), key=scores.__getitem__) + 1
+        enough = max(scores) - NEGLIGIBLE
+        n = next(i for i, score in enumerate(scores, 1) if score >= enough)
         [(name, maximum)] = self.maximum.items()
-        before = scores[int(0.9 * maximum) - 1] if n == maximum > 1 else math.inf
+        almost = int(0.9 * maximum)
+        before = scores[almost - 1] if n > almost > 0 else math.inf
         return scores[n - 1], {name: n}, scores[n - 1] - before > STILL_RISING
 
 

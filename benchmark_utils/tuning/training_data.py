@@ -43,6 +43,7 @@ class TrainingData:
         self.dataset, self.name = dataset, dataset.name
         self.crops = isinstance(dataset, ImageDataset)
         if self.crops:
+            self.name = dataset.training_set or self.name
             self.problem = dataset.problem_name()
         else:
             self._data = dataset.get_data()
@@ -148,7 +149,7 @@ class TrainingData:
         by_shape = {}
         for name, tile in tiles.items():
             by_shape.setdefault(tuple(tile.shape), []).append((name, tile))
-        seed = checksum(str(self.dataset.name), self.problem)
+        seed = checksum(self.name, self.problem)
         generator = torch.Generator().manual_seed(seed)
         batches = []
         for shape, named in by_shape.items():

@@ -472,6 +472,7 @@ def test_nothing_external_is_left_in_a_self_contained_page(page, tmp_path):
     before = page.read_text(encoding="utf-8")
     assert Loads(before).urls, "the page of benchopt loads nothing: no need of the tool"
     main([str(page), "--output", str(tmp_path / "alone.html")])
+    assert page.read_text(encoding="utf-8") == before
     after = (tmp_path / "alone.html").read_text(encoding="utf-8")
     assert Loads(after).urls == []
     assert not re.search(r"""@import|url\(["']?(https?:)?//""", after)

@@ -21,6 +21,7 @@ from benchmark_utils.physics.degradations import (
 )
 from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors import denoisers, published_weights
+from benchmark_utils.priors.compact import TASKS
 from benchmark_utils.priors.published import PUBLISHED_RESTORERS
 from benchmark_utils.priors.published_weights import FILES, load_published
 
@@ -135,7 +136,7 @@ def restore(task, degraded, size=SIZE):
 
 
 def test_every_task_has_a_published_network():
-    assert set(PUBLISHED_RESTORERS) == set(DEGRADATIONS)
+    assert set(PUBLISHED_RESTORERS) == set(TASKS)
 
 
 @pytest.mark.parametrize(

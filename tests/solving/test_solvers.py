@@ -1,6 +1,7 @@
 """Every solver on the five problems, and what the base class promises to them all."""
 
 import math
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -73,21 +74,18 @@ NOISE_IS_LEFT = ("CDL", "DRP", "FiRe-ADMM", "FiRe-HQS", "SHARP", "SNORE")
 
 
 @pytest.fixture(scope="module")
-def results(run):
-    problems = ",".join(PROBLEMS)
-    return run(LABELS.values(), [f"simulated[problem=[{problems}]]"])
+def curve(run):
+    """curve(solver, problem): its rows. Only the solvers that are asked for are run."""
 
-
-@pytest.fixture(scope="module")
-def curve(results):
-    """curve(solver, problem): its rows."""
+    @cache
+    def results(label):
+        return run([label], [f"simulated[problem=[{','.join(PROBLEMS)}]]"])
 
     def curve(solver, problem):
-        dataset = f"simulated[problem={problem}]"
-        label = LABELS.get(solver, solver)
-        rows = (results.solver_name == label) & (results.dataset_name == dataset)
-        assert rows.any(), f"{solver} has no row for {problem}"
-        return results[rows]
+        rows = results(LABELS.get(solver, solver))
+        rows = rows[rows.dataset_name == f"simulated[problem={problem}]"]
+        assert len(rows), f"{solver} has no row for {problem}"
+        return rows
 
     return curve
 

@@ -1,4 +1,8 @@
-"""Hyper-parameters are in units that follow the noise level."""
+"""Hyper-parameters are in units that follow the noise level.
+
+Each solver was tuned on training photographs at two noise levels (config/tuned.yml),
+and is tried on test photographs with the values of the other one.
+"""
 
 import pytest
 import torch
@@ -8,99 +12,39 @@ from benchmark_utils.data.images import center_crop, load_images
 from benchmark_utils.physics.noise import draw_measurements
 from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.scoring.metrics import psnr
+from benchmark_utils.solving.tuned import parse_key, read_tuned
 
-LOW, HIGH = 0.01, 0.05
-# Good values at each level on the images of ``degraded``, motion blur, found by short
-# searches (optuna's TPE, or a grid for SHARP and CDL), of which those that failed were
-# searched again from near the others' values; ties within 0.05 dB go to the values
-# nearest to the default. SHARP has the same values at both levels: its transfer is not
-# tested. Options, the number of iterations among them, are the same at both levels.
-VALUES = {
-    "TV": ({}, {"reg": 0.0876}, {"reg": 0.0998}),
-    "Wavelets": ({}, {"reg": 0.119}, {"reg": 0.146}),
-    "Pseudo-inverse": ({}, {"reg": 0.0091}, {"reg": 0.0135}),
-    "PnP-HQS": (
-        {"n_iter": 8},
-        {"sigma_start": 0.192, "end_ratio": 1.0, "reg": 0.23},
-        {"sigma_start": 0.195, "end_ratio": 0.934, "reg": 0.218},
-    ),
-    "PnP-ADMM": (
-        {},
-        {"sigma": 0.13, "reg": 1.46, "n_iter": 30},
-        {"sigma": 0.0946, "reg": 0.935, "n_iter": 6},
-    ),
-    "PnP-PGD": (
-        {"n_iter": 60},
-        {"sigma": 0.0265, "reg": 0.511, "step": 1.67},
-        {"sigma": 0.0264, "reg": 0.5, "step": 1.6},
-    ),
-    "SNORE": (
-        {"n_iter": 30},
-        {"sigma_start": 0.1, "sigma_end": 0.02, "reg": 0.1},
-        {"sigma_start": 0.104, "sigma_end": 0.00638, "reg": 0.112},
-    ),
-    "SHARP": (
-        {"n_iter": 40},
-        {"reg": 0.5, "noise": 0.04},
-        {"reg": 0.5, "noise": 0.04},
-    ),
-    "DRP": (
-        {"n_iter": 20},
-        {"tau": 0.27, "reg": 0.05, "noise": 0.026},
-        {"tau": 0.249, "reg": 0.0456, "noise": 0.0306},
-    ),
-    "Restoration-PnP": (
-        {"prior": "denoiser", "n_iter": 20},
-        {"sigma": 0.0287, "reg": 0.609},
-        {"sigma": 0.028, "reg": 0.52},
-    ),
-    "FiRe-HQS": (
-        {"priors": "denoiser", "n_iter": 15},
-        {
-            "gamma": 0.732,
-            "lambda_": 6.43,
-            "noise": 0.00712,
-            "sigma_factor": 2.83,
-            "strength": 0.441,
-            "noise_start": 0.0984,
-        },
-        {
-            "gamma": 0.874,
-            "lambda_": 4.57,
-            "noise": 0.00484,
-            "sigma_factor": 2.53,
-            "strength": 0.334,
-            "noise_start": 0.0899,
-        },
-    ),
-    "FiRe-ADMM": (
-        {"priors": "denoiser", "n_iter": 15},
-        {
-            "gamma": 0.859,
-            "lambda_": 47.1,
-            "noise": 0.0281,
-            "sigma_factor": 2.7,
-            "strength": 0.575,
-        },
-        {
-            "gamma": 1.02,
-            "lambda_": 79.2,
-            "noise": 0.0348,
-            "sigma_factor": 2.56,
-            "strength": 0.429,
-        },
-    ),
-    "CDL": (
-        {"n_steps": 10, "n_coding": 20, "n_atoms": 8, "atom_size": 6},
-        {"reg": 0.17},
-        {"reg": 0.24},
-    ),
+# The same problem with noise 0.01 and 0.05.
+LEVELS = {0.01: "motion_deblurring", 0.05: "motion_deblurring[noise_level=0.05]"}
+LITERALS = {"True": True, "False": False}
+SOLVERS = {
+    "DRP",
+    "FiRe-ADMM",
+    "FiRe-HQS",
+    "PnP-ADMM",
+    "PnP-HQS",
+    "PnP-PGD",
+    "Pseudo-inverse",
+    "Restoration-PnP",
+    "SHARP",
+    "SNORE",
+    "TV",
+    "Wavelets",
 }
 
 
-def degraded(problem, noise_level, size=48):
-    """Three photographs, their centres of ``size`` pixels."""
-    photographs = load_images("natural-train").values()
+def tuned_at_both():
+    """The keys of the solvers that were tuned at both noise levels."""
+    low, high = (read_tuned()["natural"].get(p, {}) for p in LEVELS.values())
+    both = low.keys() & high.keys()
+    return sorted(
+        key for key in both if low[key]["protocol"] == high[key]["protocol"] == 2
+    )
+
+
+def degraded(problem, noise_level, size=96):
+    """The four test photographs of natural, their centres of ``size`` pixels."""
+    photographs = load_images("natural").values()
     x = torch.stack([center_crop(image, size) for image in photographs])
     generator = torch.Generator().manual_seed(0)
     options = {"noise_level": noise_level}
@@ -119,40 +63,32 @@ def curve(get_iterates):
     return curve
 
 
-@pytest.mark.parametrize("name", VALUES)
-def test_values_tuned_at_one_noise_level_are_good_at_another(name, curve):
-    options, *found = VALUES[name]
-    for level, (own, other) in ((LOW, found), (HIGH, found[::-1])):
-        batch = degraded("motion_deblurring", level)
-        own, other = (curve(name, batch, **options, **v)[-1] for v in (own, other))
-        assert other > own - 0.5
+def test_all_the_families_of_solvers_were_tuned_at_both_noise_levels():
+    assert {parse_key(key)[0] for key in tuned_at_both()} >= SOLVERS
 
 
-@pytest.mark.parametrize(
-    "name, values, least",
-    [
-        ("PnP-PGD", {"sigma": 0.00976, "reg": 0.774, "step": 1.23, "n_iter": 20}, 25.0),
-        ("PnP-HQS", {"sigma_start": 0.192, "end_ratio": 3.0, "reg": 0.23}, 26.5),
-        ("Pseudo-inverse", {"reg": 0.017}, 19.5),
-        (
-            "SNORE",
-            {"sigma_start": 0.0701, "sigma_end": 0.0133, "reg": 0.128, "n_iter": 60},
-            25.5,
-        ),
-    ],
-)
-def test_photographs_with_noise_005_are_restored_with_values_tuned_at_001(
-    name, values, least, curve, get_data
-):
-    options = {"problem": "motion_deblurring", "img_size": 128, "noise_level": 0.05}
-    [batch] = get_data("natural", **options)["test"]
-    assert curve(name, batch, **values)[-1] > least
+@pytest.mark.parametrize("key", tuned_at_both())
+@pytest.mark.parametrize("level", LEVELS)
+def test_values_tuned_at_one_noise_level_are_good_at_another(key, level, curve):
+    name, options = parse_key(key)
+    options = dict(option.split("=", 1) for option in options)
+    options = {n: LITERALS.get(value, value) for n, value in options.items()}
+    tuned = {
+        of: read_tuned()["natural"][problem][key]["parameters"]
+        for of, problem in LEVELS.items()
+    }
+    [other] = LEVELS.keys() - {level}
+    batch = degraded("motion_deblurring", level)
+    own, borrowed = (
+        curve(name, batch, **options, **tuned[of])[-1] for of in (level, other)
+    )
+    assert borrowed > own - 0.5
 
 
 @pytest.mark.parametrize("problem", ["gaussian_deblurring", "motion_deblurring"])
 def test_pgd_goes_on_as_well_as_it_begins(problem, curve):
     """With a relaxed denoiser. Not relaxed, it loses 6 dB or more by then."""
     values = {"sigma": 0.0264, "reg": 0.5, "step": 1.85, "n_iter": 200}
-    psnrs = curve("PnP-PGD", degraded(problem, LOW), **values)
+    psnrs = curve("PnP-PGD", degraded(problem, 0.01, size=48), **values)
     assert psnrs[-1] > psnrs[19] - 0.3
     assert psnrs[-1] > max(psnrs) - 0.3

@@ -72,6 +72,15 @@ def test_the_best_of_a_choice_is_found(search):
     assert found.values == {"n_iter": 15}
 
 
+def test_iterations_that_gain_a_hundredth_of_a_decibel_in_all_are_not_kept(search):
+    def curve(values):
+        return [20.0, 24.0, 24.989, 24.991, 25.0, 24.0]
+
+    found = search({"n_iter": Iterations(5, 6)}, curve)
+    list(found.trials())
+    assert found.values == {"n_iter": 4} and found.best.value == 24.991
+
+
 def test_the_number_of_iterations_is_the_best_point_of_the_mean_curve(search):
     def curve(values):
         assert values["n_iter"] == 8
@@ -153,12 +162,12 @@ def test_a_bound_is_a_hundredth_of_the_range_in_logarithms(value, bound):
     assert REG.bound(value) == bound
 
 
-@pytest.mark.parametrize("slope, rises", [(0.5, True), (0.001, False)])
-def test_a_curve_that_still_rises_at_the_maximum_is_on_a_bound(slope, rises, search):
+@pytest.mark.parametrize("slope, n, rises", [(0.5, 50, True), (0.001, 40, False)])
+def test_a_curve_that_still_rises_at_the_maximum_is_on_a_bound(slope, n, rises, search):
     space = {"n_iter": Iterations(5, 50)}
     found = search(space, lambda values: [slope * i for i in range(50)])
     list(found.trials())
-    assert found.values == {"n_iter": 50}
+    assert found.values == {"n_iter": n}
     assert found.on_bound() == (["n_iter"] if rises else [])
 
 

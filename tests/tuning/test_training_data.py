@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from benchopt.utils.run_context import RunContext
 from conftest import BENCHMARK
 
 from benchmark_utils.common import NotApplicable
@@ -107,6 +108,23 @@ def test_a_dataset_without_images_gives_its_own_batches(get_data):
     received, [batch] = data.for_solver(learns=False)
     assert len(batch.x) == 20 and received["test"][0].x is None
     assert received["patch_shape"] == (1, 8, 8)
+
+
+def test_sets_that_learn_from_the_same_photographs_share_what_is_tuned():
+    class Other(Toy):
+        name = "other"
+        training_set = "toy"
+
+        def load(self, split):
+            return super().load("train")
+
+    other = Other.get_instance(problem="denoising")
+    RunContext().set_run_context("test", other, "", 0, 0)
+    assert other.get_data()["dataset"] == TrainingData(other).name == "toy"
+    x, same_x = (TrainingData(d).for_solver(False)[1][0].y for d in (other, toy()))
+    assert torch.equal(x, same_x)
+    classes = BENCHMARK.check_dataset_patterns(["set3c", "imagenet100"], True)
+    assert [each.training_set for each in classes] == ["bsd", "bsd"]
 
 
 def test_batches_that_are_not_there_are_said():

@@ -1,0 +1,230 @@
+"""The site shows every published result, with the figures of the README."""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from conftest import BENCHMARK, ROOT
+
+from benchmark_utils.scoring import decode, picture_psnr
+from tools import build_site
+from tools.build_readme import PAGES, versions_sentence
+
+RESULTS = {path.stem: path for path in sorted((ROOT / "results").glob("*.parquet"))}
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(
+        r"<!-- table (\w+) [^>]+-->\n(.*?)\n<!-- end -->", page.read_text(), re.DOTALL
+    )
+]
+
+
+class Page(HTMLParser):
+    """What a page loads and links to, its table rows, and {file: label} of pictures."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.loads, self.links, self.rows, self.pictures = [], [], [], {}
+        self.write = lambda data: None
+        self.text = path.read_text(encoding="utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        found = [attributes[key] for key in ("src", "href") if attributes.get(key)]
+        (self.links if tag == "a" else self.loads).extend(found)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.write = self.write_cell
+        if tag == "a" and found[0].startswith("pictures/"):
+            self.pictures[found[0]] = ""
+            self.write = self.write_label
+
+    def write_cell(self, data):
+        self.rows[-1][-1] += data
+
+    def write_label(self, data):
+        self.pictures[self.links[-1]] += data
+
+    def handle_data(self, data):
+        self.write(data)
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th", "a"):
+            self.write = lambda data: None
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    build_site.main(["--output", str(folder)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {path.stem: Page(path) for path in site.glob("*.html")}
+
+
+def test_there_is_a_page_for_each_published_result_and_the_index_links_it(pages):
+    assert set(pages) == {"index", *RESULTS}
+    assert {f"{name}.html" for name in RESULTS} <= set(pages["index"].links)
+
+
+def letters(text):
+    """A cell without its markup and its spaces."""
+    return re.sub(r"[\s*()_]", "", text)
+
+
+@pytest.mark.parametrize("name, markdown", BLOCKS)
+def test_its_figures_are_those_of_the_readme(name, markdown, pages):
+    shown = [list(map(letters, row)) for row in pages[name].rows]
+    for line in markdown.splitlines()[2:]:
+        cells = [letters(cell) for cell in line.strip("|").split("|")]
+        assert cells in shown
+
+
+def test_the_best_are_in_bold(pages):
+    results = pd.read_parquet(RESULTS["bsd20"])
+    best = results.groupby("problem")["psnr"].max()
+    shown = re.findall(r"<b>([\d.]+)</b>", pages["bsd20"].text.split("<details>")[0])
+    assert sorted(shown) == sorted(f"{psnr:.2f}" for psnr in best)
+
+
+def test_nothing_comes_from_elsewhere_and_all_that_is_named_is_there(site, pages):
+    for page in pages.values():
+        local = [link for link in page.links if not link.startswith("https://")]
+        for file in {*page.loads, *local} - {"data:,"}:
+            assert (site / file).is_file()
+    for asset in ("site.css", "site.js"):
+        assert "//" not in re.sub(r"^// .*", "", (site / asset).read_text(), flags=re.M)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, path in RESULTS.items() if "truth" in pd.read_parquet(path)]
+)
+def test_pictures_have_the_truth_first_then_the_best(name, site, pages):
+    results = pd.read_parquet(RESULTS[name])
+    for problem, rows in results.groupby("problem"):
+        files = sorted(
+            site.glob(f"pictures/{name}_{problem}_*.png"),
+            key=lambda path: int(path.stem.rsplit("_", 1)[1]),
+        )
+        first, second, *others = (path.read_bytes() for path in files)
+        assert first == rows["truth"].iloc[0]
+        assert second == rows["measurement"].iloc[0]
+        assert sorted(others) == sorted(rows["reconstruction"])
+        fine = others[: rows["psnr"].notna().sum()]
+        psnrs = [picture_psnr(decode(png), decode(first)) for png in fine]
+        assert psnrs == sorted(psnrs, reverse=True)
+        labels = [pages[name].pictures[f"pictures/{path.name}"] for path in files]
+        assert labels[0].strip() == "Truth"
+        for label, psnr in zip(labels[2:], psnrs):
+            assert label.endswith(f"{psnr:.2f} dB")
+
+
+def test_a_page_says_when_older_code_made_its_results(pages):
+    older = {n for n, p in pages.items() if "Older code made these" in p.text}
+    published = [path.stem for path in (ROOT / "results").glob("*.parquet")]
+    _, _, said = versions_sentence(published).partition("Older code")
+    assert older == set(re.findall(r"`(\w+)`", said))
+
+
+def test_the_code_that_pages_link_is_that_of_the_benchmark():
+    assert BENCHMARK.url == build_site.REPOSITORY
+
+
+def test_a_page_shows_its_configuration_and_the_run(pages):
+    for name, stem in {"natural": "quick", "cdl_variants": "cdl_variants"}.items():
+        assert f"benchopt run . --config config/{stem}.yml" in pages[name].text
+        assert "output: " + stem in pages[name].text
+
+
+def test_what_is_recorded_of_the_run_is_said():
+    run = {
+        "date": "2026-11-27T08:07:37+00:00",
+        "gpu": None,
+        "cpu": "Xeon",
+        "threads": 1,
+    }
+    run["versions"] = {"torch": "2.14.1", "deepinv": "0.5.0"}
+    results = pd.DataFrame({"dataset_name": ["natural[problem=sr4]"], "version": "abc"})
+    facts = dict(build_site.facts_of(results, ["cat"]))
+    assert facts["Run"] == "its date, machine and versions were not recorded"
+    facts = dict(build_site.facts_of(results.assign(run=json.dumps(run)), ["cat"]))
+    assert facts == {
+        "Data": "natural",
+        "Test images": "cat",
+        "Code": "digest abc",
+        "Run": "2026-11-27",
+        "Machine": "Xeon, threads: 1",
+        "Versions": "torch 2.14.1, deepinv 0.5.0",
+    }
+
+
+@pytest.mark.parametrize(
+    "shallow, found",
+    [("false", {"commit": "abc", "date": "2026-11-27"}), ("true", None), ("", None)],
+)
+def test_the_date_is_that_of_the_commit_where_the_clone_has_its_history(
+    shallow, found, monkeypatch
+):
+    answers = {"rev-parse": shallow, "log": "abc 2026-11-27"}
+    monkeypatch.setattr(build_site, "git", lambda command, *rest: answers[command])
+    assert build_site.published("natural") == found
+
+
+# Clicks through a page, and leaves in its body what is seen.
+USE = """<script>
+addEventListener("load", () => {
+  const seen = {};
+  const last = () => document.querySelector("tbody").rows[0].cells[0].textContent;
+  document.querySelectorAll("thead th")[4].click();
+  seen.best_on_sr4 = last();
+  document.querySelectorAll("thead th")[4].click();
+  seen.worst_on_sr4 = last();
+  document.querySelectorAll(".pictures")[1].children[2].click();
+  const viewer = document.getElementById("viewer");
+  const state = () => [viewer.open, viewer.dataset.mode, ...[...viewer
+    .querySelectorAll("img")].map(img => img.src.split("/").at(-1))];
+  seen.opened = state();
+  viewer.querySelector("[value=error]").click();
+  viewer.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight"}));
+  seen.next = state();
+  viewer.querySelector("[aria-label=Close]").click();
+  seen.closed = !viewer.open;
+  document.body.textContent = JSON.stringify(seen);
+});
+</script></body>"""
+
+
+def test_tables_sort_and_pictures_open_over_the_truth(site, tmp_path):
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser = next(filter(None, map(shutil.which, names)), None)
+    if browser is None:
+        pytest.skip(f"no browser: none of {', '.join(names)} is on the PATH")
+    probed = site / "probed.htm"
+    probed.write_text((site / "natural.html").read_text().replace("</body>", USE))
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command += [f"--user-data-dir={tmp_path}/profile", "--no-first-run"]
+    done = subprocess.run(
+        [*command, probed.as_uri()], capture_output=True, text=True, timeout=120
+    )
+    seen = json.loads(re.search(r"<body>(.*)</body>", done.stdout, re.DOTALL)[1])
+    sr4 = pd.read_parquet(RESULTS["natural"]).query("problem == 'sr4'")
+    of_rank = sr4.sort_values("psnr", ascending=False)["solver_name"].tolist()
+    truth = "natural_gaussian_deblurring_0.png"
+    assert seen == {
+        "best_on_sr4": of_rank[0],
+        "worst_on_sr4": of_rank[-1],
+        "opened": [True, "slider", "natural_gaussian_deblurring_2.png", truth],
+        "next": [True, "error", "natural_gaussian_deblurring_3.png", truth],
+        "closed": True,
+    }

@@ -1,0 +1,251 @@
+"""Build a static site of the published results: an index, and a page per experiment.
+
+    python tools/build_site.py [-o FOLDER]
+
+writes site/index.html and what it links, from the files in results/: the tables of the
+README with all their scores, the pictures, the configuration, and what is known of the
+run. The templates are in tools/pages.
+"""
+
+import argparse
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup, escape
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmark_utils.scoring import decode, picture_psnr, unpacked  # noqa: E402
+from tools.build_readme import (  # noqa: E402
+    PAGES,
+    REFERENCE,
+    markdown_table,
+    read,
+    without_common_options,
+)
+
+REPOSITORY = "https://github.com/benchopt/benchmark_inverse_problems"
+TEMPLATES = ROOT / "tools" / "pages"
+# The configurations of results that have another name.
+CONFIGS = {
+    "natural": ["quick"],
+    "fire_set3c": ["fire_single", "fire_combined"],
+    "fire_bsd20": ["fire_combined"],
+}
+SCORES = {
+    "recovery": "Recovery of the true dictionary, 1 at best",
+    "psnr": "PSNR (dB)",
+    "psnr_kernel": "PSNR inside the kernel of A (dB)",
+    "ssim": "SSIM, 1 at best",
+}
+BLOCK = re.compile(r"<!-- table (\w+) ([^>]+) -->")
+
+
+def blocks():
+    """{name: the options of its tables} in the README and the pages beside it."""
+    found = {}
+    for page in PAGES:
+        for name, options in BLOCK.findall(page.read_text(encoding="utf-8")):
+            found.setdefault(name, []).append(options.split())
+    return found
+
+
+def parameters(results):
+    """What ``markdown_table`` is to put in columns: a parameter of the datasets."""
+    names = results["dataset_name"]
+    for column in results:
+        is_parameter = column == "problem" or any(f"{column}=" in n for n in names)
+        if is_parameter and results[column].nunique() == names.nunique():
+            return column
+    return "dataset_name"
+
+
+def tables_of(results, of_readme):
+    """The tables of the README, then those of the other scores: a list of dict."""
+    columns = of_readme[0][1:] if of_readme else [parameters(results)]
+    others = [[score, *columns] for score in SCORES if score in results]
+    tables = {}
+    for score, *options in [*of_readme, *others]:
+        if results[score].notna().any():
+            title = SCORES.get(score, score)
+            tables.setdefault(title, markdown_table(results, score, *options))
+    return [{"title": title, **split(table)} for title, table in tables.items()]
+
+
+def split(markdown):
+    """A table in Markdown as a header and rows, lists of texts."""
+    lines = [line.strip("|").split("|") for line in markdown.splitlines()]
+    header, _, *rows = [[cell.strip() for cell in line] for line in lines]
+    return {"header": [header[0] or "solver", *header[1:]], "rows": rows}
+
+
+def pictures_of(name, results, folder):
+    """Write the pictures, and list them by problem: truth first, then the best."""
+    if "truth" not in results:
+        return []
+    solvers = list(results["solver_name"].unique())
+    short = dict(zip(solvers, without_common_options(solvers)))
+    groups = []
+    for problem, rows in results.groupby("problem", sort=False):
+        first = rows.iloc[0]
+        truth = decode(first["truth"])
+        found = []
+        for row in rows.to_dict("records"):
+            png = row["reconstruction"]
+            psnr = picture_psnr(decode(png), truth)
+            diverged = math.isnan(row["psnr"])
+            label = "diverged" if diverged else f"{psnr:.2f} dB"
+            found.append((diverged, -psnr, short[row["solver_name"]], label, png))
+        shown = [
+            ("Truth", "", first["truth"]),
+            ("Measurement", "", first["measurement"]),
+        ]
+        shown += [picture for _, _, *picture in sorted(found)]
+        pictures = []
+        for i, (solver, label, png) in enumerate(shown):
+            file = f"pictures/{name}_{problem}_{i}.png"
+            (folder / file).write_bytes(png)
+            pictures.append({"solver": solver, "label": label, "file": file})
+        groups.append({"problem": problem, "pictures": pictures})
+    return groups
+
+
+def facts_of(results, images):
+    """What is known of the run, in words: a list of (what, text)."""
+    data = sorted({name.split("[")[0] for name in results["dataset_name"]})
+    facts = [("Data", ", ".join(data))]
+    if images:
+        facts.append(("Test images", ", ".join(images)))
+    facts.append(("Code", f"digest {', '.join(sorted(results['version'].unique()))}"))
+    runs = results["run"].dropna().map(json.loads).tolist() if "run" in results else []
+    if not runs:
+        return [*facts, ("Run", "its date, machine and versions were not recorded")]
+
+    def each(of_run):
+        return "; ".join(sorted({of_run(run) for run in runs}))
+
+    return [
+        *facts,
+        ("Run", each(lambda run: run["date"][:10])),
+        ("Machine", each(lambda r: f"{r['gpu'] or r['cpu']}, threads: {r['threads']}")),
+        ("Versions", each(lambda r: ", ".join(map(" ".join, r["versions"].items())))),
+    ]
+
+
+def git(*command):
+    """What git prints; "" outside of a clone, or without git."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", ROOT, *command], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
+def published(name):
+    """The commit that made a file of results/ and its date; None where not known."""
+    # A shallow clone takes all files for those of its first commit.
+    if git("rev-parse", "--is-shallow-repository") != "false":
+        return None
+    line = git("log", "-1", "--format=%H %cs", "--", f"results/{name}.parquet")
+    return dict(zip(("commit", "date"), line.split())) or None
+
+
+def experiment(name, of_readme, folder):
+    """All that the page of an experiment shows."""
+    results = read(name)
+    paths = [ROOT / "config" / f"{stem}.yml" for stem in CONFIGS.get(name, [name])]
+    configs = {path.name: path.read_text(encoding="utf-8") for path in paths}
+    tables = tables_of(results, of_readme)
+    cells = " ".join(cell for table in tables for row in table["rows"] for cell in row)
+    images = []
+    if "per_image" in results:
+        images = list(unpacked(results["per_image"].dropna())["image"].unique())
+    return {
+        "name": name,
+        "comments": [comment(text) for text in configs.values()],
+        "is_older": set(results["version"]) != set(read(REFERENCE)["version"]),
+        "n_solvers": results["solver_name"].nunique(),
+        "n_problems": results["dataset_name"].nunique(),
+        "tables": tables,
+        "has_intervals": "±" in cells,
+        "has_daggers": "†" in cells,
+        "has_seconds": " s)" in cells,
+        "pictured": images[0] if images else "the first test image",
+        "groups": pictures_of(name, results, folder),
+        "facts": facts_of(results, images),
+        "published": published(name),
+        "configs": configs,
+    }
+
+
+def comment(config):
+    """What a configuration says of itself, in its first lines."""
+    lines = re.match(r"(?:# .*\n)*", config)[0]
+    return lines.replace("# ", "").replace("\n", " ").strip()
+
+
+def words(name):
+    return name.replace("_", " ")
+
+
+def breakable(name):
+    """A name of a solver, which may go on in the next line."""
+    return Markup(re.sub(r"([\[,+])", r"\1<wbr>", str(escape(name))))
+
+
+def cell(text):
+    """A cell of the README's tables as HTML."""
+    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", str(escape(text)))
+    text = re.sub(r"±[\d.]+", r"<small>\g<0></small>", text)
+    text = re.sub(r"\((.+ s)\)", r'<small class="seconds">\1</small>', text)
+    dagger = '<abbr title="with values that were not tuned for this problem">†</abbr>'
+    return Markup(text.replace("†", dagger))
+
+
+def build(folder):
+    """Write the site into a folder."""
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    of_readme = blocks()
+    names = [path.stem for path in sorted((ROOT / "results").glob("*.parquet"))]
+    # As the README orders them.
+    order = [*of_readme, *names]
+    names.sort(key=order.index)
+    experiments = [experiment(n, of_readme.get(n, []), folder) for n in names]
+
+    templates = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {"words": words, "breakable": breakable, "cell": cell}
+    templates.globals["repository"] = REPOSITORY
+    index = templates.get_template("index.html").render(experiments=experiments)
+    (folder / "index.html").write_text(index, encoding="utf-8")
+    page = templates.get_template("experiment.html")
+    for e in experiments:
+        (folder / f"{e['name']}.html").write_text(page.render(e=e), encoding="utf-8")
+    for asset in ("site.css", "site.js"):
+        shutil.copy(TEMPLATES / asset, folder)
+    if not experiments[0]["published"]:
+        print("Without dates and commits: this is no clone with its history.")
+    print(f"Written: {folder / 'index.html'} and {len(experiments)} pages.")
+
+
+def main(args=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "site")
+    build(parser.parse_args(args).output)
+
+
+if __name__ == "__main__":
+    main()
