@@ -46,10 +46,11 @@ def score_options(df):
 
 def spaced(x):
     """At most MAX_POINTS indices of increasing x, evenly on a logarithmic axis."""
-    start = max(x[0], x[-1] * 1e-6)
-    wanted = np.geomspace(start, max(x[-1], start), MAX_POINTS)
+    if len(x) <= MAX_POINTS:
+        return range(len(x))
+    wanted = np.geomspace(max(x[0], x[-1] * 1e-6), x[-1], MAX_POINTS)
     found = np.unique(np.searchsorted(x, wanted).clip(max=len(x) - 1))
-    return range(len(x)) if len(x) <= MAX_POINTS else [0, *found[found > 0]]
+    return [0, *found[found > 0]]
 
 
 class Plot(ObjectiveCurvePlot):

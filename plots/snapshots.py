@@ -80,7 +80,7 @@ class Plot(BasePlot):
         diverged = rows.loc[rows["objective_diverged"] == 1, "solver_name"]
         if not diverged.empty:
             title += f" (diverged: {', '.join(diverged)})"
-        return {"title": title, "ncols": 1 + len(self._iterations(rows))}
+        return {"title": title, "ncols": 1 + max(1, len(self._iterations(rows)))}
 
     @staticmethod
     def _iterations(rows):

@@ -74,10 +74,10 @@ def versions_apart(df):
     """
     if "final_results" not in df:
         return df
-    run = df[[key for key in (*METHOD, "idx_rep", "run_date") if key in df]]
+    run = [df[k].to_numpy() for k in (*METHOD, "idx_rep", "run_date") if k in df]
     codes = df["final_results"].map(code_of).fillna("").astype(object)
-    codes = codes.groupby([run[key] for key in run]).transform("max")
-    several = codes.groupby([df[key] for key in METHOD]).transform("nunique") > 1
+    codes = codes.groupby(run).transform("max")
+    several = codes.groupby(run[: len(METHOD)]).transform("nunique") > 1
     if not several.any():
         return df
     versions = " (code " + codes.str[:6].replace("", "unknown") + ")"
