@@ -177,7 +177,7 @@ class Plot(BasePlot):
         if not rows.empty:
             title += f": {rows['final_results'].iloc[0]['names'][number(picture) - 1]}"
             title += f" (below: errors, white from {WHITE})" * (part == "image")
-        return {"title": title, "ncols": 4}
+        return {"title": title, "ncols": 3}
 
     @staticmethod
     def _rows(df, dataset, objective, picture):

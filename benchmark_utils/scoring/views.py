@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 
 import numpy as np
 
@@ -77,5 +78,8 @@ def about_run(df):
 
 
 def in_words(sentence):
-    """The data of a view of pictures that has none: the page would not say why."""
-    return [{"image": np.ones((1, 1)), "label": sentence}]
+    """The data of a view of pictures that has none: the page would not say why.
+
+    It gives the sentence a blank square, as wide as its longest line.
+    """
+    return [{"image": np.ones((1, 1)), "label": textwrap.fill(sentence, 30)}]
