@@ -339,7 +339,11 @@ def main(argv=None):
         shown = images_to_show(df, asked.image, asked.detail)
     except ValueError as error:
         parser.error(str(error))
-    order = asked.solvers or list(table.index)
+    order = [
+        name
+        for name in dict.fromkeys(asked.solvers or table.index)
+        if name in table.index
+    ]
     score, folder = asked.score, asked.folder
     folder.mkdir(parents=True, exist_ok=True)
     written = []

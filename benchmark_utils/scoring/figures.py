@@ -1,8 +1,7 @@
 """Figures for a paper of two columns: pictures with a detail, curves, speed.
 
-Sizes are in inches: a figure is as wide as a column or as a page, and is included as it
-is. Letters are those of the text, 7 or 8 points, embedded as fonts (type 42), which
-publishers ask for.
+Sizes are in inches: a figure is about as wide as a column or as a page, where its letters
+have 7 or 8 points. They are embedded as fonts (type 42), which publishers ask for.
 """
 
 import math

@@ -94,8 +94,10 @@ def cells(scores, score, of_images=None, columns="dataset_name", rows="solver_na
     for row, best in zip(scores.to_dict("records"), is_best):
         standing, half_width = standings.get(row.get("dataset_name")), math.inf
         if standing is not None and row[rows] in standing.index:
-            low, high, best = standing.loc[row[rows], ["low", "high", TOGETHER]]
+            low, high, together = standing.loc[row[rows], ["low", "high", TOGETHER]]
             half_width = (high - low) / 2
+            # One image tells nothing of the others.
+            best = together if half_width < math.inf else best
         found.append(
             Cell(
                 row[score],

@@ -145,6 +145,12 @@ def test_the_best_is_that_of_the_solvers_that_are_chosen(rows):
         assert alone.shape == (1, 2) and all(c.is_best for c in alone.iloc[0])
 
 
+def test_of_one_image_the_best_alone_is_in_bold(run):
+    table = table_of(run(SOLVERS, ["simulated[n_images=1]"]))
+    assert [cell.is_best for cell in table.iloc[:, 0]] == [True, False]
+    assert not any(cell.has_interval for cell in table.iloc[:, 0])
+
+
 def test_the_lowest_lpips_is_the_best(rows):
     table = table_of(rows, "lpips")
     for dataset in table:
