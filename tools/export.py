@@ -316,8 +316,8 @@ def main(argv=None):
     )
     parser.add_argument("results", type=Path, help="a parquet file of benchopt")
     parser.add_argument("folder", type=Path, help="where to write; made if need be")
-    for kind in KINDS:
-        parser.add_argument(f"--{kind}", action="store_true")
+    for kind in ("--csv", "--latex", "--figures"):
+        parser.add_argument(kind, action="store_true")
     parser.add_argument("--score", default="psnr", choices=TITLES, metavar="SCORE")
     parser.add_argument("--dataset", default="", help="a part of the dataset's name")
     parser.add_argument("--solvers", nargs="+", help="these alone, in this order")
