@@ -293,6 +293,7 @@ def test_files_are_downloaded_once_into_the_folder(folder, library, monkeypatch)
     [
         ("drunet", dinv.models.DRUNet, {"pretrained": "download"}),
         ("scunet", dinv.models.SCUNet, {"pretrained": "download"}),
+        ("ram", dinv.models.RAM, {"pretrained": True}),
         (
             "restormer_defocus",
             dinv.models.Restormer,
@@ -309,7 +310,7 @@ def test_files_are_downloaded_once_into_the_folder(folder, library, monkeypatch)
             },
         ),
     ],
-    ids=["drunet", "scunet", "restormer", "swinir"],
+    ids=["drunet", "scunet", "ram", "restormer", "swinir"],
 )
 def test_the_files_are_those_that_deepinv_downloads(
     name, architecture, options, folder, monkeypatch
