@@ -239,6 +239,10 @@ def find_published(name):
     return _find(FILES[name])
 
 
+# Why downloads failed, by path: a process waits for each of them once.
+_failed = {}
+
+
 def _find(published):
     folder = data_folder(KEY)
     path = folder / published.file
@@ -246,6 +250,8 @@ def _find(published):
         return path
     if published.fetch is None:
         raise _missing(published, folder, "are not public")
+    if path in _failed:
+        raise _missing(published, folder, _failed[path])
     try:
         with locked(folder):
             # Another process may have fetched it while this one waited.
@@ -255,8 +261,8 @@ def _find(published):
         path.stat()  # Fails where the download lacks it.
         return path
     except Exception as error:
-        reason = f"could not be downloaded ({type(error).__name__})"
-        raise _missing(published, folder, reason) from error
+        _failed[path] = f"could not be downloaded ({type(error).__name__})"
+        raise _missing(published, folder, _failed[path]) from error
 
 
 def _missing(published, folder, reason):

@@ -432,6 +432,24 @@ def test_a_download_that_stops_leaves_nothing(folder, monkeypatch):
     assert [path.name for path in folder.iterdir()] == [".lock"]
 
 
+def test_a_process_waits_for_a_download_that_fails_once(folder, monkeypatch, put):
+    tried = []
+
+    def fails(*_, **__):
+        tried.append(1)
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(published_weights, "hf_hub_download", fails)
+    sentences = set()
+    for _ in range(3):
+        with pytest.raises(Unavailable) as error:
+            published_weights.find_published("scunet")
+        sentences.add(str(error.value))
+    assert len(tried) == len(sentences) == 1
+    path = put("scunet")
+    assert published_weights.find_published("scunet") == path
+
+
 def test_a_download_without_the_file_is_told(folder, monkeypatch):
     monkeypatch.setattr(published_weights, "hf_hub_download", lambda *_, **__: None)
     with pytest.raises(Unavailable, match=r"could not be downloaded \(FileNotFoundE"):
