@@ -133,6 +133,15 @@ class MulticoilMri(SingleCoilMri):
 MRI_PROBLEMS = {"mri": SingleCoilMri, "multicoil_mri": MulticoilMri}
 
 
+def check_mri(name, batches):
+    """Raise ``NotApplicable`` for a solver of this name, unless y are k-spaces."""
+    kinds = dinv.physics.MRI | dinv.physics.MultiCoilMRI
+    if not all(isinstance(batch.physics, kinds) for batch in batches):
+        raise NotApplicable(
+            f"{name} takes k-space: choose a problem of MRI (mri or multicoil_mri)."
+        )
+
+
 def coil_maps(n_coils, shape, generator):
     """Smooth random sensitivity maps: complex (1, n_coils, H, W), sum_n |S_n|^2 = 1.
 
