@@ -29,7 +29,8 @@ operator, whose physics has its noise model: y = physics(x) was drawn once, and 
 solver sees the same measurements. Problems of wrong models tell solvers another physics
 than that which measured; scores use the latter. ``domain`` says what the signals are:
 images (B, C, H, W), complex images (B, 2, H, W), which are scored by their magnitude,
-or vectors (B, n). Solvers return ``x_hat``, one tensor per test batch, of the shape of x.
+or vectors (B, n). Solvers return ``x_hat``, one tensor per test batch, of the shape of
+x.
 """
 
 import json
