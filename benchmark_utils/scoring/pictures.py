@@ -174,7 +174,7 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
         "names": names[:N_PICTURES],
         "truth": shown([batch.x for batch in batches]),
         "measurement": first(
-            b.domain.measurement_picture(b.y, b.physics) for b in batches
+            b.domain.measurement_picture(b.y, b.true_physics) for b in batches
         ),
         "reconstruction": shown(x_hat),
         "psnr": psnr(x_hat),
