@@ -1,7 +1,8 @@
 """Figures for a paper of two columns: pictures with a detail, curves, speed.
 
-Sizes are in inches: a figure is about as wide as a column or as a page, where its letters
-have 7 or 8 points. They are embedded as fonts (type 42), which publishers ask for.
+Sizes are in inches: a figure is about as wide as a column or as a page, where its
+letters have 7 or 8 points. They are embedded as fonts (type 42), which publishers ask
+for.
 """
 
 import math
