@@ -1,8 +1,8 @@
 """Hyper-parameters are in units that follow the noise level.
 
-Solvers were tuned on training photographs at two noise levels (config/tuned.yml), and are
-tried on test photographs with the values of the other one. Those that have one entry are
-tried with values found by hand.
+Solvers were tuned on training photographs at two noise levels (config/tuned.yml), and
+are tried on test photographs with the values of the other one. Those that have one
+entry are tried with values found by hand.
 """
 
 import pytest
@@ -99,7 +99,7 @@ def tuned_at_both():
     )
 
 
-def degraded(problem, noise_level, images="natural", size=96):
+def degraded(problem, noise_level, images="natural-test", size=96):
     """Photographs of natural, those to test by default: centres of ``size`` pixels."""
     photographs = load_images(images).values()
     x = torch.stack([center_crop(image, size) for image in photographs])
