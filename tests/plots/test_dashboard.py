@@ -593,7 +593,8 @@ def test_pictures_are_chosen_by_their_names_and_a_missing_one_is_told():
     plot = PLOTS["reconstructions"]
     assert plot.options["picture"](df) == ["1. cat, dog", "2. owl"]
     (said,) = plot.plot(df, **RECONSTRUCTIONS | {"picture": "2. owl"})
-    assert " ".join(said["label"].split()) == "No such picture here: these data have 1"
+    sentence = said["label"].replace("\n", " ")
+    assert sentence == "No such picture here: these data have 1"
     options = RECONSTRUCTIONS | {"picture": "2. owl", "dataset": "e"}
     assert len(plot.plot(df, **options)) == 3
 
