@@ -26,9 +26,11 @@ unavailable str or None       why there is no data, in a sentence     shown, and
 
 A Batch (benchmark_utils/data/batches.py) holds signals of one shape seen through one
 operator, whose physics has its noise model: y = physics(x) was drawn once, and every
-solver sees the same measurements. ``domain`` says what the signals are: images
-(B, C, H, W), complex images (B, 2, H, W), which are scored by their magnitude, or
-vectors (B, n). Solvers return ``x_hat``, one tensor per test batch, of the shape of x.
+solver sees the same measurements. Problems of wrong models tell solvers another physics
+than that which measured; scores use the latter. ``domain`` says what the signals are:
+images (B, C, H, W), complex images (B, 2, H, W), which are scored by their magnitude,
+or vectors (B, n). Solvers return ``x_hat``, one tensor per test batch, of the shape of
+x.
 """
 
 import json
@@ -194,7 +196,7 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         values_from=None,
         **result,
     ):
-        """PNG files (bytes) of the first test images and of the atoms, and more.
+        """Files (bytes) of pictures of the test images and of the atoms, and more.
 
         ``per_image`` is a JSON text of the scores of each image (that benchopt's last
         call of ``evaluate_result`` gave). ``code`` is the digest of the code of the

@@ -1,8 +1,20 @@
 import numpy as np
 from benchopt import BasePlot
 
-from benchmark_utils.physics import default_strength
-from benchmark_utils.scoring import final_scores, short_label, with_gaps, without
+from benchmark_utils.physics import (
+    CT_PROBLEMS,
+    MRI_PROBLEMS,
+    PROBLEMS,
+    default_strength,
+)
+from benchmark_utils.scoring import (
+    SCORE_NAMES,
+    final_scores,
+    short_label,
+    styles,
+    with_gaps,
+    without,
+)
 
 STRENGTHS = {
     "missing": "Share of missing pixels",
@@ -12,13 +24,15 @@ STRENGTHS = {
     "n_angles": "Number of angles",
     "angular_range": "Angular range (degrees)",
     "photons": "Photons per ray",
+    "told_noise": "Deviation of the noise that solvers are told, over the true one",
+    "told_blur": "Width of the kernel that solvers are told, over the true one",
+    "told_rotation": "Rotation of the kernel that solvers are told (degrees)",
+    "map_error": "Error of the coil maps that solvers are told",
+    "centre_error": "Error of the centre of rotation that solvers are told (bins)",
 }
+ALL_PROBLEMS = {**PROBLEMS, **MRI_PROBLEMS, **CT_PROBLEMS}
 COLUMNS = [f"p_dataset_{name}" for name in ("problem", *STRENGTHS)]
-SCORES = {
-    "psnr_kernel": "PSNR inside ker A (dB)",
-    "psnr_range": "PSNR outside of ker A (dB)",
-    "psnr": "PSNR (dB)",
-}
+SCORES = ("psnr_kernel", "psnr_range", "psnr")
 NONE = "No curve here: run a problem with several values of its strength"
 
 
@@ -37,7 +51,7 @@ def sweeps_over(strength, datasets):
     """
     problems = datasets["p_dataset_problem"]
     values = datasets[f"p_dataset_{strength}"].astype(float)
-    defaults = problems.map(lambda problem: default_strength(problem, strength))
+    defaults = problems.map(lambda p: default_strength(p, strength, ALL_PROBLEMS))
     values = values.fillna(defaults.astype(float))
     groups = values.groupby(lambda dataset: without(dataset, strength))
     return [
@@ -91,13 +105,13 @@ class Plot(BasePlot):
     options = {"objective": ..., "problem": problem_options, "score": list(SCORES)}
 
     def plot(self, df, objective, problem, score):
-        scores = self._scores(df, objective, problem)
+        scores, style = self._scores(df, objective, problem), styles(df)
         return [
             {
                 "x": curve["strength"].tolist(),
                 "y": with_gaps(curve[score]),
                 "label": solver,
-                **self.get_style(solver),
+                **style[solver],
             }
             for solver, curve in scores.groupby("solver_name")
             if curve[score].notna().any()
@@ -115,7 +129,7 @@ class Plot(BasePlot):
         return {
             "title": title,
             "xlabel": STRENGTHS.get(strength, ""),
-            "ylabel": SCORES[score],
+            "ylabel": SCORE_NAMES[score],
             "scale": "linear",
         }
 

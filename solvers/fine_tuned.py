@@ -35,10 +35,12 @@ class Solver(IterativeSolver):
     }
     test_config = {"n_steps": 2, "n_iter": 2}
     requires_grad = True
+    # Those that ask for one operator, and for any network.
+    LOSSES = ("mc", "sure", "splitting", "ei")
 
     def check(self):
         self.check_denoiser("compact")
-        check_losses(self.loss, self.test)
+        check_losses(self.loss, self.test, self.LOSSES)
 
     def setup(self):
         network = UnrolledHQS(load_compact("denoiser", self.device), self.n_iter)

@@ -39,6 +39,7 @@ PRIORS = {
     "FiRe-HQS": [{"priors": task} for task in TASKS],
     "SHARP": [{"prior": task} for task in ("motion", "sr2", "inpaint")],
     "CDL": [{"init": "random"}],
+    "Self-supervised": [{"loss": "equivariant_splitting"}],
     "Dictionary learning": [{"algorithm": "line_search"}, {"algorithm": "unrolled"}],
 }
 

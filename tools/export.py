@@ -221,8 +221,8 @@ def reconstructions(df, score, shown, image, detail):
     number = kept["names"].index(image)
     truth, measurement = (decode(kept[k][number]) for k in ("truth", "measurement"))
     if detail is None:
-        top, left, side = find_detail(truth)
-        detail = left, top, side
+        rows_of, columns_of = find_detail(truth)
+        detail = columns_of.start, rows_of.start, columns_of.stop - columns_of.start
     panels = [
         ("Truth", truth, 1),
         ("Measurement", measurement, scale_of(measurement, truth)),

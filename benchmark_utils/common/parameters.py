@@ -69,6 +69,7 @@ def one_of(*names):
 
 
 COUNT = whole(1)
+NUMBER = Constraint(_number, "a number")
 SHARE = Constraint(lambda v: _number(v) and 0 <= v < 1, "a share in [0, 1)")
 DENSITY = Constraint(lambda v: _number(v) and 0 < v <= 1, "a share in (0, 1]")
 POSITIVE = Constraint(lambda v: _number(v) and v > 0, "a number above 0")

@@ -22,13 +22,16 @@ class Batch:
         Measurements, drawn once by the dataset.
     physics : deepinv.physics.LinearPhysics
         A (``physics.A``, ``physics.A_adjoint``) and the noise model, as solvers are
-        told them and scores use them; a problem may have measured with others.
+        told them.
     x : tensor (B, ...) or None
         The signals, in [0, 1] for images. None where a solver must not see them.
     names : tuple of str
         What each signal is called.
     domain : Domain
         What the signals are: real images, complex ones, vectors.
+    measured_by : deepinv.physics.LinearPhysics or None
+        What measured y, where solvers are told another ``physics``; never theirs to
+        see.
     """
 
     y: torch.Tensor
@@ -36,6 +39,12 @@ class Batch:
     x: torch.Tensor | None = None
     names: tuple = ()
     domain: Domain = IMAGES
+    measured_by: dinv.physics.LinearPhysics | None = None
+
+    @property
+    def true_physics(self):
+        """What measured y, which scores use."""
+        return self.physics if self.measured_by is None else self.measured_by
 
     @property
     def signal_shape(self):
@@ -44,7 +53,7 @@ class Batch:
 
     def without_truth(self):
         """The same batch as a solver sees it at test time."""
-        return replace(self, x=None)
+        return replace(self, x=None, measured_by=None)
 
     def seed_noise(self, seed):
         """Give the noise model a generator of its own, on the device of y.
@@ -61,6 +70,7 @@ class Batch:
             y=self.y.to(device, copy=True),
             physics=_physics_on(self.physics, device),
             x=None if self.x is None else self.x.to(device, copy=True),
+            measured_by=self.measured_by and _physics_on(self.measured_by, device),
         )
 
 

@@ -102,7 +102,7 @@ class ImageDataset(Described, ReadsImages, ShortName, BaseDataset):
             "problem": self.problem_name(),
             "defaults": self.default_strengths(),
         }
-        seed = self.get_seed(use_dataset=True, use_repetition=True)
+        seed = self._seed()
         try:
             self.check()
             test = [self._measure(*key) for key in self._groups("test", seed)]
@@ -137,6 +137,27 @@ class ImageDataset(Described, ReadsImages, ShortName, BaseDataset):
         usual = {n: default_strength(self.problem, n, self.problems) for n in names}
         return {name: value for name, value in usual.items() if value is not None}
 
+    def matched(self):
+        """This dataset, of which solvers are told what measures."""
+        told = [
+            name
+            for name in strengths_of(self.problems, only_told=True)
+            if not self.is_default(name, getattr(self, name))
+        ]
+        if not told:
+            return self
+        return type(self).get_instance(**{**self._parameters, **dict.fromkeys(told)})
+
+    def _seed(self):
+        """What solvers are told moves no draw: y is that of the matched dataset."""
+        seed = self.get_seed(use_dataset=True, use_repetition=True)
+        matched = self.matched()
+        if matched is self:
+            return seed
+        context = replace(self._run_context, dataset_name=str(matched))
+        context.attach(None, matched, None)
+        return matched.get_seed(use_dataset=True, use_repetition=True)
+
     def make_problem(self):
         """The problem, with the strengths that were asked for."""
         strengths = {name: getattr(self, name) for name in strengths_of(self.problems)}
@@ -164,4 +185,6 @@ class ImageDataset(Described, ReadsImages, ShortName, BaseDataset):
         problem = self.make_problem()
         physics = problem.physics(tuple(x.shape[1:]), generator, len(x))
         batch = measure(x, physics, generator, names, self.domain)
-        return replace(batch, physics=problem.told(physics, generator))
+        told = problem.told(physics, generator)
+        is_hidden = split == "test" and told is not physics
+        return replace(batch, physics=told, measured_by=physics if is_hidden else None)

@@ -36,7 +36,8 @@ def filtered_back_projection(physics, y, window="ramp"):
     for k, angle in enumerate(geometry.angles):
         bins, magnification = geometry.on_detector(angle)
         left = np.floor(bins).clip(0, geometry.n_bins - 2)
-        weight = torch.from_numpy(bins - left).to(y)
+        # For rays that missed the detector, the last one that did not stands.
+        weight = torch.from_numpy((bins - left).clip(-0.5, 1.5)).to(y)
         index = torch.from_numpy(left.astype(np.int64)).to(y.device)
         seen = filtered[..., k]
         value = torch.lerp(seen[..., index], seen[..., index + 1], weight)

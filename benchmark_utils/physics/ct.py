@@ -1,16 +1,18 @@
 """The problems of tomography: images of attenuations seen through rays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.parameters import (
     COUNT,
     LEVEL,
+    NUMBER,
     POSITIVE,
     Constraint,
     one_of,
 )
 from benchmark_utils.physics.noise import NOISES, LowDoseNoise
-from benchmark_utils.physics.problems import Problem, strength
+from benchmark_utils.physics.problem import Problem, strength, told_strength
 from benchmark_utils.physics.rays import Geometry
 from benchmark_utils.physics.tomography import Tomography
 
@@ -29,6 +31,8 @@ class CT(Problem):
     photons : per ray, of noise=low_dose.
     n_angles : number of angles, evenly over ``angular_range``.
     angular_range : in degrees.
+    centre_error : the centre of rotation that solvers are told is so many bins of the
+        detector away from the true one.
     """
 
     noise_level: float = strength(0.002, LEVEL)
@@ -36,6 +40,7 @@ class CT(Problem):
     photons: float = strength(1e5, POSITIVE)
     n_angles: int = strength(180, COUNT)
     angular_range: float = strength(180.0, ANGULAR_RANGE)
+    centre_error: float = told_strength(0.0, NUMBER)
 
     source = None
 
@@ -43,6 +48,17 @@ class CT(Problem):
         return Tomography(
             Geometry(*shape[-2:], self.n_angles, float(self.angular_range), self.source)
         )
+
+    def told_operator(self, physics, generator):
+        if self.centre_error == 0:
+            return physics
+        n_bins = physics.geometry.n_bins
+        if abs(self.centre_error) >= n_bins / 2:
+            raise NotApplicable(
+                f"centre_error={self.centre_error} puts the centre of rotation outside "
+                f"of the detector: it must be less than half of its {n_bins} bins."
+            )
+        return Tomography(replace(physics.geometry, centre=float(self.centre_error)))
 
     def noise_model(self, physics):
         if self.noise == "low_dose":

@@ -14,7 +14,7 @@ import torch
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.parameters import COUNT, LEVEL, Constraint, one_of
 from benchmark_utils.physics.kspace import as_complex
-from benchmark_utils.physics.problems import Problem, strength
+from benchmark_utils.physics.problem import Problem, strength, told_strength
 
 # As in fastMRI (Zbontar et al., 2018): 8% of the lines at acceleration 4, 4% at 8.
 SHARE_OF_CENTRE = 0.32
@@ -112,25 +112,32 @@ class MulticoilMri(SingleCoilMri):
     """
 
     n_coils: int = strength(8, COUNT)
-    map_error: float = strength(0.0, LEVEL)
+    map_error: float = told_strength(0.0, LEVEL)
 
     def operator(self, shape, generator, n_images):
         mask = self.draw_masks(shape, generator, n_images)
         maps = coil_maps(self.n_coils, shape[-2:], generator)
         return dinv.physics.MultiCoilMRI(mask=mask, coil_maps=maps)
 
-    def told(self, physics, generator):
-        if not self.map_error:
+    def told_operator(self, physics, generator):
+        if self.map_error == 0:
             return physics
         n_coils, *shape = physics.coil_maps.shape[1:]
         others = coil_maps(n_coils, shape, generator)
         wrong = normalised(physics.coil_maps + self.map_error * others)
-        told = dinv.physics.MultiCoilMRI(mask=physics.mask, coil_maps=wrong)
-        told.noise_model = physics.noise_model
-        return told
+        return dinv.physics.MultiCoilMRI(mask=physics.mask, coil_maps=wrong)
 
 
 MRI_PROBLEMS = {"mri": SingleCoilMri, "multicoil_mri": MulticoilMri}
+
+
+def check_mri(name, batches):
+    """Raise ``NotApplicable`` for a solver of this name, unless y are k-spaces."""
+    kinds = dinv.physics.MRI | dinv.physics.MultiCoilMRI
+    if not all(isinstance(batch.physics, kinds) for batch in batches):
+        raise NotApplicable(
+            f"{name} takes k-space: choose a problem of MRI (mri or multicoil_mri)."
+        )
 
 
 def coil_maps(n_coils, shape, generator):

@@ -66,6 +66,10 @@ NOISES = {
 }
 
 
+# How the parameters of the noise models follow their standard deviation.
+POWERS = {"sigma": 1, "gain": 2, "photons": -2}
+
+
 def draw_measurements(physics, x, generator):
     """y = physics(x), its noise drawn from ``generator``.
 
@@ -96,6 +100,15 @@ def seeded(noise_model, generator):
     model = without_generator(noise_model)
     model.rng = generator
     model.register_buffer("initial_random_state", generator.get_state())
+    return model
+
+
+def scaled(noise_model, factor):
+    """A copy of a noise model, of ``factor`` times the standard deviation."""
+    model = without_generator(noise_model)
+    for name, power in POWERS.items():
+        if hasattr(model, name):
+            setattr(model, name, getattr(model, name) * factor**power)
     return model
 
 

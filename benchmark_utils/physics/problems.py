@@ -1,18 +1,12 @@
 """The forward problems, by name: operator, noise, and their strengths.
 
-Blurs and the filter of super-resolution wrap around the border (circular
-convolution), so that A is the same operator for every solver, with no hidden
-extrapolation outside of the image. Blurs of ``boundary=valid`` give the pixels alone
-that see no border, as a camera does: y is smaller than x.
+The filter of super-resolution wraps around the border, as blurs do (deblurring.py).
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 
 import deepinv as dinv
-import numpy as np
 import torch
 
 from benchmark_utils.common.errors import NotApplicable
@@ -26,82 +20,13 @@ from benchmark_utils.common.parameters import (
     whole,
 )
 from benchmark_utils.common.precision import float32_by_default
+from benchmark_utils.physics.deblurring import GaussianDeblurring, MotionDeblurring
 from benchmark_utils.physics.noise import NOISES
 from benchmark_utils.physics.own_operator import checked, load_function, split_name
-from benchmark_utils.physics.psf import check_kernel_fits, read_kernel
-
-LEVIN09 = Path(__file__).parent / "kernels" / "levin09.npz"
-N_KERNELS = 8
-
-# The 25x25 square cuts wider blurs: at 5, what is left has a deviation of 4.8.
-BLUR_STD = Constraint(
-    lambda v: POSITIVE.is_valid(v) and v <= 4, "a number above 0, 4 at most"
-)
-
-KERNEL_FILE = Constraint(
-    lambda v: isinstance(v, str) and bool(v.strip()), "a file, as /my/psf.npy"
-)
-KERNEL = Constraint(
-    lambda v: one_of(*range(1, N_KERNELS + 1)).is_valid(v) or KERNEL_FILE.is_valid(v),
-    f"a number from 1 to {N_KERNELS}, or a file, as /my/psf.npy",
-)
+from benchmark_utils.physics.problem import Problem, strength
+from benchmark_utils.physics.psf import check_kernel_fits
 
 FUNCTION = Constraint(callable, "a function (shape, generator) -> physics")
-
-
-def strength(default, constraint):
-    """A field of a problem: its default, and what any value of it must be."""
-    return field(default=default, metadata={"constraint": constraint})
-
-
-@dataclass(frozen=True)
-class Problem(ABC):
-    """A forward problem: y = noise(A x). Its fields are its strengths.
-
-    Subclasses define ``operator``, and strengths of their own.
-
-    noise_level : standard deviation of the Gaussian noise, for images in [0, 1].
-    noise : "gaussian", "poisson" or "poisson_gaussian".
-    gain : variance of Poisson's noise over the signal (1 / number of photons).
-    """
-
-    noise_level: float = strength(0.01, LEVEL)
-    noise: str = strength("gaussian", one_of(*NOISES))
-    gain: float = strength(0.01, POSITIVE)
-
-    def __post_init__(self):
-        for entry in fields(self):
-            entry.metadata["constraint"].check(entry.name, getattr(self, entry.name))
-
-    @abstractmethod
-    def operator(self, shape, generator, n_images):
-        """The deepinv physics A for ``n_images`` images of ``shape`` (C, H, W).
-
-        What is random in A is drawn from ``generator``.
-        """
-
-    @property
-    def size_multiple(self):
-        """The sides of the images are multiples of this."""
-        return 1
-
-    def told(self, physics, generator):
-        """What solvers are told of the ``physics`` that measures: all of it.
-
-        A problem about wrong models returns another physics, drawn from ``generator``.
-        """
-        return physics
-
-    @float32_by_default()
-    def physics(self, shape, generator, n_images=1):
-        """The operator with its noise model."""
-        physics = self.operator(shape, generator, n_images)
-        physics.noise_model = self.noise_model(physics)
-        return physics
-
-    def noise_model(self, physics):
-        """The deepinv noise model of the strengths."""
-        return NOISES[self.noise](self.noise_level, self.gain)
 
 
 @dataclass(frozen=True)
@@ -112,60 +37,6 @@ class Denoising(Problem):
 
     def operator(self, shape, generator, n_images):
         return dinv.physics.Denoising()
-
-
-@dataclass(frozen=True)
-class Deblurring(Problem):
-    """A blur, circular or of the pixels alone that see no border (valid).
-
-    Subclasses define ``default_kernel``.
-
-    boundary : "circular", or "valid": of the pixels alone that see no border.
-    kernel : a file with a measured one, /my/psf.npy or a picture; of motion_deblurring,
-        also one of 1 to 8.
-    """
-
-    boundary: str = strength("circular", one_of("circular", "valid"))
-    kernel: str | None = strength(None, KERNEL_FILE.or_none())
-
-    @abstractmethod
-    def default_kernel(self):
-        """The kernel where no file gives one: (1, 1, h, w), of sum 1."""
-
-    def operator(self, shape, generator, n_images):
-        measured = isinstance(self.kernel, str)
-        kernel = read_kernel(self.kernel) if measured else self.default_kernel()
-        check_kernel_fits(shape, kernel)
-        if self.boundary == "valid":
-            return dinv.physics.Blur(filter=kernel, padding="valid", use_fft=True)
-        return dinv.physics.BlurFFT(img_size=shape, filter=kernel)
-
-
-@dataclass(frozen=True)
-class GaussianDeblurring(Deblurring):
-    """25x25 Gaussian blur.
-
-    blur_std : standard deviation of the Gaussian blur, in pixels.
-    """
-
-    blur_std: float = strength(2.0, BLUR_STD)
-
-    def default_kernel(self):
-        kernel = dinv.physics.functional.gaussian_blur(
-            psf_size=(25, 25), sigma=(self.blur_std, self.blur_std)
-        )
-        return kernel.float()
-
-
-@dataclass(frozen=True)
-class MotionDeblurring(Deblurring):
-    """Camera shake: kernel 1 to 8 of Levin et al. (2009)."""
-
-    kernel: int | str = strength(1, KERNEL)
-
-    def default_kernel(self):
-        with np.load(LEVIN09) as kernels:
-            return torch.from_numpy(kernels[f"kernel_{self.kernel}"])[None, None]
 
 
 @dataclass(frozen=True)
@@ -266,10 +137,17 @@ PROBLEMS = {
 }
 
 
-def strengths_of(problems):
-    """The names of all their strengths, for {name: class} of problems."""
-    names = (entry.name for problem in problems.values() for entry in fields(problem))
-    return tuple(dict.fromkeys(names))
+def strengths_of(problems, only_told=False):
+    """The names of all their strengths, for {name: class} of problems.
+
+    ``only_told``: of those that change what solvers are told, and nothing else.
+    """
+    entries = (entry for problem in problems.values() for entry in fields(problem))
+    return tuple(
+        dict.fromkeys(
+            entry.name for entry in entries if not only_told or "told" in entry.metadata
+        )
+    )
 
 
 def bicubic_kernel(factor):

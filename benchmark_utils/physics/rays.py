@@ -35,6 +35,9 @@ class Geometry:
     source : float or None
         Distance of the source of a fan beam from the centre, in diagonals of the image;
         None for a parallel beam. The flat detector is drawn at the centre.
+    centre : float
+        Where the centre of the image is seen, in bins from the middle of the detector,
+        which is moved by so much. Rays that miss it are not measured.
     """
 
     height: int
@@ -42,6 +45,7 @@ class Geometry:
     n_angles: int
     angular_range: float = 180.0
     source: float | None = None
+    centre: float = 0.0
 
     @property
     def diagonal(self):
@@ -49,11 +53,16 @@ class Geometry:
 
     @property
     def n_bins(self):
-        """So many that no ray through the image misses the detector."""
+        """So many that no ray through the image misses a detector in the middle."""
         if self.source is None:
             return math.ceil(self.diagonal)
         tangent = self.diagonal / 2 / math.sqrt(self.source**2 - 0.25) * self.source
         return math.ceil(2 * tangent)
+
+    @property
+    def middle(self):
+        """The position on the detector where the centre of the image is seen."""
+        return (self.n_bins - 1) / 2 + self.centre
 
     @property
     def shape(self):
@@ -78,20 +87,23 @@ class Geometry:
         y = (self.height - 1) / 2 - np.arange(self.height)[:, None] - shift[0]
         x = np.arange(self.width) - (self.width - 1) / 2 + shift[1]
         t = x * np.cos(angle) + y * np.sin(angle)
-        middle = (self.n_bins - 1) / 2
         if self.source is None:
-            return t + middle, 1.0
+            return t + self.middle, 1.0
         distance = self.source * self.diagonal
         towards_source = x * np.sin(angle) - y * np.cos(angle)
         magnification = distance / (distance - towards_source)
-        return magnification * t + middle, magnification
+        return magnification * t + self.middle, magnification
+
+    def is_seen(self, bins):
+        """Whether positions on the detector are less than half a bin outside of it."""
+        return np.abs(bins - (self.n_bins - 1) / 2) <= self.n_bins / 2
 
     @property
     def cosines(self):
         """Of the angle between each ray and the middle one: (n_bins,)."""
         if self.source is None:
             return np.ones(self.n_bins)
-        offsets = np.arange(self.n_bins) - (self.n_bins - 1) / 2
+        offsets = np.arange(self.n_bins) - self.middle
         return 1 / np.hypot(1, offsets / (self.source * self.diagonal))
 
     def transposed_matrix(self):
@@ -128,6 +140,7 @@ class Geometry:
         areas = areas / (
             len(PARTS) * np.interp(bins, np.arange(self.n_bins), self.cosines)
         )
+        areas = np.where(self.is_seen(bins), areas, 0)
         left = np.floor(bins).astype(np.int32).clip(0, self.n_bins - 2)
         first = left.min(0)
         weights = np.zeros((len(first), (left - first).max() + 2), np.float32)

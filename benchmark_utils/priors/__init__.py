@@ -11,7 +11,9 @@ from benchmark_utils.priors.fire import Residuals, decreasing, running_mean
 from benchmark_utils.priors.networks import CompactUNet, ResidualBlock
 from benchmark_utils.priors.reconstruction import (
     ArtifactRemoval,
+    LearnedPrimalDual,
     UnrolledHQS,
+    VarNet,
     untrained_denoiser,
 )
 from benchmark_utils.priors.restoration import family_and_task, load_restoration
@@ -22,9 +24,11 @@ __all__ = [
     "ArtifactRemoval",
     "CompactUNet",
     "FieldsOfExperts",
+    "LearnedPrimalDual",
     "ResidualBlock",
     "Residuals",
     "UnrolledHQS",
+    "VarNet",
     "decreasing",
     "family_and_task",
     "gradient",

@@ -125,7 +125,8 @@ class Report:
         Parameters
         ----------
         dataset : str, one of ``table.dataset_name``; by default, the first one.
-        image : int, 0 or 1: pictures of the first two images are kept.
+        image : int, from 0: pictures of the first two images are kept without loss,
+            and of the next ones as previews.
         """
         df = read_results(self.results)
         dataset = dataset or self.table["dataset_name"].iloc[0]

@@ -38,7 +38,7 @@ class Comparison:
 
     Attributes
     ----------
-    f : DataTerm of the measurements.
+    f : DataTerm of the measurements, and of the operator that made them.
     x_hat, x : tensors of one shape, (B, C, H, W) or (B, n).
     domain : Domain of x.
     """
@@ -87,7 +87,7 @@ class References:
         if device not in self._on:
             on_cpu = device.type == "cpu"
             batches = [b if on_cpu else b.to(device) for b in self.batches]
-            self._on[device] = [(data_term(b.physics, b.y), b) for b in batches]
+            self._on[device] = [(data_term(b.true_physics, b.y), b) for b in batches]
         return self._on[device]
 
 
@@ -203,7 +203,7 @@ def scores_of_dictionary(found, truth, batches):
     truth : tensor (n, K) or None
     batches : list of Batch
     """
-    data = [(operator_of(batch.physics, batch.y), batch.y) for batch in batches]
+    data = [(operator_of(batch.true_physics, batch.y), batch.y) for batch in batches]
     operators = [A for A, _ in data]
     first = [
         (A if A is None or A.dtype != torch.bool else A[:N_SIGNALS], y[:N_SIGNALS])

@@ -43,8 +43,10 @@ class TrainingData:
         self.dataset, self.name = dataset, dataset.name
         self.crops = isinstance(dataset, ImageDataset)
         if self.crops:
+            # Who tunes does not know that what is told is wrong.
+            self.dataset = dataset.matched()
             self.name = dataset.training_set or self.name
-            self.problem = dataset.problem_name()
+            self.problem = self.dataset.problem_name()
         else:
             self._data = dataset.get_data()
             self.problem = self._data["problem"]

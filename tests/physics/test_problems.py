@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark_utils.physics.deblurring import LEVIN09
 from benchmark_utils.physics.noise import draw_measurements
-from benchmark_utils.physics.problems import LEVIN09, PROBLEMS, make_physics
+from benchmark_utils.physics.problems import PROBLEMS, make_physics
 
 NOISE_LEVELS = {
     "denoising": 0.1,

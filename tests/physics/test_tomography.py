@@ -87,13 +87,20 @@ class Ellipse:
 OFF_CENTRE = Ellipse(16, -12, 26, 18, 0.6)
 # Its rays are far from parallel.
 NEAR = Geometry(96, 96, 240, 360.0, 0.7)
+# The centre of rotation is not seen in the middle of the detector.
+OFF_MIDDLE = {
+    "parallel, moved": Geometry(96, 96, 240, 180.0, centre=-3.3),
+    "fan, moved": Geometry(96, 96, 240, 360.0, 0.7, centre=5.2),
+}
+FULL_SCANS = {"near": NEAR, **OFF_MIDDLE}
 
 
-@pytest.mark.parametrize("kind", [*GEOMETRIES, "near"])
+@pytest.mark.parametrize("kind", [*GEOMETRIES, *FULL_SCANS])
 def test_the_sinogram_of_an_ellipse_is_the_analytic_one(kind):
-    rays, ellipse = NEAR if kind == "near" else geometry(kind, 96), OFF_CENTRE
+    rays, ellipse = FULL_SCANS.get(kind) or geometry(kind, 96), OFF_CENTRE
     physics = Tomography(rays)
-    offsets = (np.arange(rays.n_bins) - (rays.n_bins - 1) / 2)[:, None]
+    middle = (rays.n_bins - 1) / 2 + rays.centre
+    offsets = (np.arange(rays.n_bins) - middle)[:, None]
     t, theta = offsets, rays.angles
     if rays.source is not None:
         distance = rays.source * rays.diagonal
@@ -123,9 +130,13 @@ def test_the_sinogram_is_that_of_scikit_image():
     st.integers(8, 20),
     st.integers(1, 9),
     st.sampled_from([1, 3]),
+    st.sampled_from([0.0, 2.5, -9.0]),
 )
-def test_the_adjoint_is_exact_for_images_of_any_shape(kind, height, width, n, channels):
-    physics = Tomography(Geometry(height, width, n, **GEOMETRIES[kind]))
+def test_the_adjoint_is_exact_for_images_of_any_shape(
+    kind, height, width, n, channels, centre
+):
+    rays = Geometry(height, width, n, **GEOMETRIES[kind], centre=centre)
+    physics = Tomography(rays)
     x = random(2, channels, height, width, dtype=torch.float64)
     y = physics.A(x)
     v = random(*y.shape, seed=1, dtype=torch.float64)
@@ -346,7 +357,7 @@ def test_the_first_guess_does_not_depend_on_the_weights():
 @pytest.mark.parametrize("kind", ["parallel", "fan", "near"])
 @pytest.mark.parametrize("window", ["ramp", "hann"])
 def test_filtered_back_projection_inverts_a_full_scan(kind, window):
-    physics = Tomography(NEAR if kind == "near" else geometry(kind, 96, 240))
+    physics = Tomography(FULL_SCANS.get(kind) or geometry(kind, 96, 240))
     inside, x, outline = (
         torch.from_numpy(Ellipse(24, -18, 15 + r, 11 + r, 0.6).image(96)).float()
         for r in (-4, 0, 4)

@@ -268,7 +268,7 @@ def test_file_names_have_letters_digits_and_underscores():
         (["--dataset", "x"], "No name of a dataset has x in it: simulated["),
         (
             ["--image", "lena"],
-            "No pictures of lena are kept here, but of test0, test1.",
+            "No pictures of lena are kept here, but of test0, test1, test2",
         ),
         (
             ["--detail", "1,2"],
@@ -315,7 +315,9 @@ def test_two_versions_of_a_solver_are_two_rows(rows):
         return kept | {"code": "b" * 12} if isinstance(kept, dict) else None
 
     other = rows[rows["solver_name"] == SOLVERS[0]]
-    other = other.assign(final_results=other["final_results"].map(with_code))
+    other = other.assign(
+        final_results=other["final_results"].map(with_code), run_date="later"
+    )
     merged = export.selected(pd.concat([rows, other], ignore_index=True))
     names = set(table_of(merged).index)
     assert SOLVERS[1] in names and f"{SOLVERS[0]} (code bbbbbb)" in names

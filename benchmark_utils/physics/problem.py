@@ -1,0 +1,84 @@
+"""A forward problem: the operator, its noise, and what solvers are told of them."""
+
+import copy
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, fields
+
+from benchmark_utils.common.parameters import LEVEL, POSITIVE, one_of
+from benchmark_utils.common.precision import float32_by_default
+from benchmark_utils.physics.noise import NOISES, scaled
+
+
+def strength(default, constraint):
+    """A field of a problem: its default, and what any value of it must be."""
+    return field(default=default, metadata={"constraint": constraint})
+
+
+def told_strength(default, constraint):
+    """A strength that changes what solvers are told, and not what is measured.
+
+    With its default, they are told what measures.
+    """
+    return field(default=default, metadata={"constraint": constraint, "told": True})
+
+
+@dataclass(frozen=True)
+class Problem(ABC):
+    """A forward problem: y = noise(A x). Its fields are its strengths.
+
+    Subclasses define ``operator``, and strengths of their own.
+
+    noise_level : standard deviation of the Gaussian noise, for images in [0, 1].
+    noise : "gaussian", "poisson" or "poisson_gaussian".
+    gain : variance of Poisson's noise over the signal (1 / number of photons).
+    told_noise : the noise that solvers are told has so many times the deviation.
+    """
+
+    noise_level: float = strength(0.01, LEVEL)
+    noise: str = strength("gaussian", one_of(*NOISES))
+    gain: float = strength(0.01, POSITIVE)
+    told_noise: float = told_strength(1.0, POSITIVE)
+
+    def __post_init__(self):
+        for entry in fields(self):
+            entry.metadata["constraint"].check(entry.name, getattr(self, entry.name))
+
+    @abstractmethod
+    def operator(self, shape, generator, n_images):
+        """The deepinv physics A for ``n_images`` images of ``shape`` (C, H, W).
+
+        What is random in A is drawn from ``generator``.
+        """
+
+    @property
+    def size_multiple(self):
+        """The sides of the images are multiples of this."""
+        return 1
+
+    @float32_by_default()
+    def physics(self, shape, generator, n_images=1):
+        """The operator with its noise model."""
+        physics = self.operator(shape, generator, n_images)
+        physics.noise_model = self.noise_model(physics)
+        return physics
+
+    def noise_model(self, physics):
+        """The deepinv noise model of the strengths."""
+        return NOISES[self.noise](self.noise_level, self.gain)
+
+    @float32_by_default()
+    def told(self, physics, generator):
+        """What solvers are told of the ``physics`` that measured: itself, or a copy.
+
+        What is random in the copy is drawn from ``generator``.
+        """
+        told = self.told_operator(physics, generator)
+        if told is physics and self.told_noise == 1:
+            return physics
+        told = copy.deepcopy(told)
+        told.noise_model = scaled(physics.noise_model, self.told_noise)
+        return told
+
+    def told_operator(self, physics, generator):
+        """The operator that solvers are told; ``physics`` itself where it is right."""
+        return physics
