@@ -64,6 +64,7 @@ from plots.pareto import pareto_front  # noqa: E402
 from plots.reconstructions import find_detail  # noqa: E402
 
 KINDS = ("csv", "latex", "figures")
+KEPT = ("truth", "measurement", "reconstruction")
 # The first bytes of a picture without loss.
 PNG = b"\x89PNG"
 
@@ -183,25 +184,26 @@ def images_to_show(df, image=None, detail=None):
         No dataset has it, and the sentence says which ones there are; or the detail is
         not inside of it.
     """
-    rows = with_final_results(last_rows(df), "names").drop_duplicates("dataset_name")
-    kept = dict(zip(rows["dataset_name"], rows["final_results"]))
-    found = {
-        dataset: image or of_dataset["names"][0]
-        for dataset, of_dataset in kept.items()
-        if image is None or image in of_dataset["names"]
-    }
-    if image is not None and not found:
-        if not kept:
+    rows = with_final_results(last_rows(df), "names")
+    truths = {}
+    for dataset, kept in zip(rows["dataset_name"], rows["final_results"]):
+        # Solvers may differ in how many images have their pictures kept.
+        of_solver = dict(zip(kept["names"], kept["truth"]))
+        truths[dataset] = of_solver | truths.get(dataset, {})
+    known = dict.fromkeys(name for of_dataset in truths.values() for name in of_dataset)
+    if image is not None and image not in known:
+        if not known:
             raise ValueError("No pictures are kept here: these signals are no images.")
-        known = dict.fromkeys(
-            n for of_dataset in kept.values() for n in of_dataset["names"]
-        )
         raise ValueError(
             f"No pictures of {image} are kept here, but of {', '.join(known)}."
         )
+    found = {
+        dataset: image or next(iter(of_dataset))
+        for dataset, of_dataset in truths.items()
+        if image is None or image in of_dataset
+    }
     for dataset, name in found.items() if detail is not None else ():
-        number = kept[dataset]["names"].index(name)
-        check_detail(detail, decode(kept[dataset]["truth"][number]), name)
+        check_detail(detail, decode(truths[dataset][name]), name)
     return found
 
 
@@ -216,10 +218,16 @@ def lossy(df, found):
 def reconstructions(df, score, shown, image, detail):
     """The truth, the measurement, and what each solver made of an image."""
     dataset, objective = df[["dataset_name", "objective_name"]].iloc[0]
-    rows = final_results(df, dataset, objective, "names").set_index("solver_name")
-    kept = rows["final_results"].iloc[0]
-    number = kept["names"].index(image)
-    truth, measurement = (decode(kept[k][number]) for k in ("truth", "measurement"))
+    rows = final_results(df, dataset, objective, "names")
+    kept = {
+        solver: {
+            kind: of_solver[kind][of_solver["names"].index(image)] for kind in KEPT
+        }
+        for solver, of_solver in zip(rows["solver_name"], rows["final_results"])
+        if image in of_solver["names"]
+    }
+    first = next(iter(kept.values()))
+    truth, measurement = decode(first["truth"]), decode(first["measurement"])
     if detail is None:
         rows_of, columns_of = find_detail(truth)
         detail = columns_of.start, rows_of.start, columns_of.stop - columns_of.start
@@ -230,10 +238,8 @@ def reconstructions(df, score, shown, image, detail):
     score = score if score in OF_IMAGES else "psnr"
     of_image = scores_of(df, score, image)
     for solver in shown:
-        if solver in rows.index:
-            picture = decode(
-                rows.loc[solver, "final_results"]["reconstruction"][number]
-            )
+        if solver in kept:
+            picture = decode(kept[solver]["reconstruction"])
             value = of_image.get(solver, picture_psnr(picture, truth))
             panels.append((f"{shown[solver]}\n{text_of(value, score)}", picture, 1))
     return pictures(panels, detail)

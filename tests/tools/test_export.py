@@ -347,3 +347,21 @@ def test_a_score_that_images_lack_leaves_their_psnr_below_the_pictures(
     main([str(results), "--figures", str(tmp_path), "--score", "psnr_min"])
     figure = drawn["pictures_simulated_n_images_6_sr4_test0.pdf"]
     assert figure.axes[-2].get_title().endswith(" dB")
+
+
+def test_solvers_whose_pictures_of_an_image_are_not_kept_are_left_out(
+    rows, tmp_path, drawn
+):
+    def first_alone(kept):
+        if not isinstance(kept, dict):
+            return None
+        lists = ("names", "truth", "measurement", "reconstruction", "psnr")
+        return kept | {name: kept[name][:1] for name in lists}
+
+    less = rows["solver_name"] == SOLVERS[0]
+    kept = rows["final_results"].where(~less, rows["final_results"].map(first_alone))
+    path = save_results(rows.assign(final_results=kept), tmp_path / "less.parquet")
+    for image, expected in (("test0", 4), ("test1", 3)):
+        main([str(path), str(tmp_path), "--figures", "--image", image])
+        figure = drawn[f"pictures_simulated_n_images_6_sr4_{image}.pdf"]
+        assert sum(bool(axis.get_title()) for axis in figure.axes) == expected
