@@ -27,14 +27,15 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from benchopt.results import read_results
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.scoring import (  # noqa: E402
-    TITLES,
+    DIGITS,
+    OF_IMAGES,
+    SCORE_NAMES,
     check_one_objective,
     comparable_times,
     decode,
@@ -48,6 +49,7 @@ from benchmark_utils.scoring import (  # noqa: E402
     scores_with_intervals,
     table_of,
     tabular,
+    versions_apart,
     with_final_results,
     without_common_options,
 )
@@ -62,6 +64,8 @@ from plots.pareto import pareto_front  # noqa: E402
 from plots.reconstructions import find_detail  # noqa: E402
 
 KINDS = ("csv", "latex", "figures")
+# The first bytes of a picture without loss.
+PNG = b"\x89PNG"
 
 
 def selected(df, datasets="", solvers=None):
@@ -79,24 +83,12 @@ def selected(df, datasets="", solvers=None):
         )
     check_one_objective(df)
     df = of_datasets(df, datasets)
-    df = with_versions_apart(df)
+    df = versions_apart(df)
     known = list(df["solver_name"].unique())
     for solver in solvers or known:
         if solver not in known:
             raise ValueError(f"There is no {solver} here, but {', '.join(known)}.")
     return df[df["solver_name"].isin(solvers or known)]
-
-
-def with_versions_apart(df):
-    """Solvers of several versions of the code under a name for each, without curves.
-
-    Only the end of a curve says which code made it.
-    """
-    ends, columns = last_rows(df), ["dataset_name", "solver_name"]
-    of_ends = pd.MultiIndex.from_frame(ends[columns])
-    of_all = pd.MultiIndex.from_frame(df[columns])
-    renamed = ends[~of_ends.isin(of_all)]
-    return pd.concat([df[of_all.isin(of_ends)], renamed]).sort_index()
 
 
 # Tables
@@ -133,7 +125,7 @@ def write_latex(df, source, score, table, folder):
 def caption(df, score, table):
     """What the signs of a table mean, in LaTeX."""
     cells = [cell for cell in table.to_numpy().flat if cell is not None]
-    sentences = [f"{TITLES[score][0]}, mean over {count_of_images(df)}."]
+    sentences = [f"{SCORE_NAMES[score]}, mean over {count_of_images(df)}."]
     if any(cell.has_interval for cell in cells):
         sentences.append(
             "In bold, the best and all that cannot be told from it; "
@@ -213,6 +205,14 @@ def images_to_show(df, image=None, detail=None):
     return found
 
 
+def lossy(df, found):
+    """The images, of {dataset: image}, whose pictures are kept as previews."""
+    for kept in with_final_results(last_rows(df), "names")["final_results"]:
+        for name, picture in zip(kept["names"], kept["reconstruction"]):
+            if name in found.values() and not picture.startswith(PNG):
+                yield name
+
+
 def reconstructions(df, score, shown, image, detail):
     """The truth, the measurement, and what each solver made of an image."""
     dataset, objective = df[["dataset_name", "objective_name"]].iloc[0]
@@ -227,6 +227,7 @@ def reconstructions(df, score, shown, image, detail):
         ("Truth", truth, 1),
         ("Measurement", measurement, scale_of(measurement, truth)),
     ]
+    score = score if score in OF_IMAGES else "psnr"
     of_image = scores_of(df, score, image)
     for solver in shown:
         if solver in rows.index:
@@ -247,8 +248,7 @@ def scores_of(df, score, image):
 def text_of(value, score):
     if math.isnan(value):
         return "diverged"
-    title, digits = TITLES[score]
-    return f"{value:.{digits}f}" + " dB" * title.endswith("(dB)")
+    return f"{value:.{DIGITS[score]}f}" + " dB" * SCORE_NAMES[score].endswith("(dB)")
 
 
 def check_detail(detail, picture, image):
@@ -319,7 +319,7 @@ def main(argv=None):
     parser.add_argument("--csv", action="store_true", help="write this alone")
     parser.add_argument("--latex", action="store_true", help="write this alone")
     parser.add_argument("--figures", action="store_true", help="write these alone")
-    parser.add_argument("--score", default="psnr", choices=TITLES, metavar="SCORE")
+    parser.add_argument("--score", default="psnr", choices=DIGITS, metavar="SCORE")
     parser.add_argument("--dataset", default="", help="a part of the dataset's name")
     parser.add_argument("--solvers", nargs="+", help="these alone, in this order")
     parser.add_argument("--seconds", action="store_true", help="in the LaTeX table")
@@ -357,6 +357,9 @@ def main(argv=None):
     if asked.seconds or "figures" in kinds:
         for reason in comparable_times(last_rows(df)["final_results"])[1]:
             print(f"Beware of the times: {reason}")
+    if "figures" in kinds:
+        for image in sorted(set(lossy(df, shown))):
+            print(f"The pictures of {image} are previews, compressed with some loss.")
     for path in written:
         print(f"Written: {path}")
 

@@ -45,7 +45,7 @@ from benchmark_utils.scoring.statistics import (
     sign,
 )
 from benchmark_utils.scoring.tables import (
-    TITLES,
+    DIGITS,
     cells,
     scores_with_intervals,
     table_of,
@@ -62,11 +62,11 @@ from benchmark_utils.scoring.views import (
 
 __all__ = [
     "ANOMALY",
+    "DIGITS",
     "KEYS",
     "LAST_ONLY",
     "OF_IMAGES",
     "SCORE_NAMES",
-    "TITLES",
     "about_run",
     "atom_sheet",
     "by_image",

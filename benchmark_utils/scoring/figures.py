@@ -11,6 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
 
+from benchmark_utils.scoring.views import COLOURS
+
 COLUMN, PAGE = 3.3, 7.0
 STYLE = {
     "font.family": "STIXGeneral",
@@ -32,12 +34,7 @@ STYLE = {
     "ps.fonttype": 42,
     "svg.fonttype": "none",
 }
-# Okabe and Ito (2008), which colour-blind readers tell apart too. Beyond, markers and
-# dashes tell the solvers that share a colour.
-COLOURS = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
-    *("#E69F00", "#56B4E9", "#000000", "#999999"),
-)
+# Beyond the colours, markers and dashes tell the solvers that share one.
 MARKERS = "osD^vP*X"
 DASHES = ("-", "--", ":", "-.")
 # Of the detail, seen on any picture: {colour: width of the line}.

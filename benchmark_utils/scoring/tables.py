@@ -16,17 +16,17 @@ from benchmark_utils.scoring.results import (
 )
 from benchmark_utils.scoring.statistics import TOGETHER, compared_to_best, draws, sign
 
-# What tables may show: {score: (its name, digits)}.
-TITLES = {
-    "psnr": ("PSNR (dB)", 2),
-    "psnr_min": ("PSNR of the worst image (dB)", 2),
-    "psnr_range": ("PSNR outside of ker A (dB)", 2),
-    "psnr_kernel": ("PSNR inside of ker A (dB)", 2),
-    "ssim": ("SSIM", 3),
-    "lpips": ("LPIPS", 3),
-    "nmse": ("NMSE", 4),
-    "haarpsi": ("HaarPSI", 3),
-    "recovery": ("Recovery of the dictionary", 2),
+# What tables may show, with this many digits.
+DIGITS = {
+    "psnr": 2,
+    "psnr_min": 2,
+    "psnr_range": 2,
+    "psnr_kernel": 2,
+    "ssim": 3,
+    "lpips": 3,
+    "nmse": 4,
+    "haarpsi": 3,
+    "recovery": 2,
 }
 LATEX = str.maketrans(
     {
@@ -119,7 +119,7 @@ def table_of(df, score="psnr", seconds=False):
     Parameters
     ----------
     df : DataFrame of a benchopt result file.
-    score : str, one of ``TITLES``.
+    score : str, one of ``DIGITS``.
     seconds : bool, whether cells have the time.
 
     Raises
@@ -129,7 +129,7 @@ def table_of(df, score="psnr", seconds=False):
     """
     scores, of_images = final_scores(df), per_image_scores(df)
     if score not in scores or scores[score].isna().all():
-        known = [s for s in TITLES if s in scores and scores[s].notna().any()]
+        known = [s for s in DIGITS if s in scores and scores[s].notna().any()]
         raise ValueError(f"There is no {score} here, but {', '.join(known)}.")
     origins = values_from(df)
     keys = list(zip(*(scores[key] for key in KEYS)))
@@ -185,7 +185,7 @@ def latex_cell(cell, score="psnr", digits=None):
     """27.05 +- 0.12, a dagger and seconds, in LaTeX; a dash where nothing was run."""
     if cell is None:
         return "--"
-    digits = TITLES[score][1] if digits is None else digits
+    digits = DIGITS[score] if digits is None else digits
     text = cell.word or f"{cell.mean:.{digits}f}"
     text = rf"\textbf{{{text}}}" if cell.is_best else text
     if cell.has_interval and not cell.word:

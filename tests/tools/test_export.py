@@ -10,7 +10,9 @@ from benchopt.results import save_results
 
 from benchmark_utils.scoring import (
     column_labels,
+    compared_to_best,
     decode,
+    draws,
     file_name,
     final_scores,
     per_image_scores,
@@ -105,13 +107,16 @@ def test_the_table_has_the_mean_the_interval_and_the_best_in_bold(
     latex = (tmp_path / "table_psnr.tex").read_text()
     means = final_scores(rows).set_index(["solver_name", "dataset_name"])["psnr"]
     table = table_of(rows)
+    of_images = draws(per_image_scores(rows)).items()
+    standings = {dataset: compared_to_best(values) for dataset, values in of_images}
     assert latex.count(r"\toprule") == 1 and r" & inpainting & sr4 \\" in latex
     for solver in SOLVERS:
         for cell, dataset in zip(cells_of(latex, solver), table.columns, strict=True):
             mean, best = means[solver, dataset], means[:, dataset].max()
             assert f"{mean:.2f}" in cell
             assert mean != best or rf"\textbf{{{mean:.2f}}}" in cell
-            half = table.loc[solver, dataset].half_width
+            low, high = standings[dataset].loc[solver, ["low", "high"]]
+            half = (high - low) / 2
             assert not half or rf"$\pm$ {half:.2f}" in cell
     assert "mean over 6 images and 2 draws of the noise." in latex
     assert r"{\scriptsize (" not in latex
@@ -145,8 +150,9 @@ def test_the_best_is_that_of_the_solvers_that_are_chosen(rows):
         assert alone.shape == (1, 2) and all(c.is_best for c in alone.iloc[0])
 
 
-def test_of_one_image_the_best_alone_is_in_bold(run):
-    table = table_of(run(SOLVERS, ["simulated[n_images=1]"]))
+@pytest.mark.parametrize("score", ["psnr", "lpips"])
+def test_of_one_image_the_best_alone_is_in_bold(score, run):
+    table = table_of(run(SOLVERS, ["simulated[n_images=1]"]), score)
     assert [cell.is_best for cell in table.iloc[:, 0]] == [True, False]
     assert not any(cell.has_interval for cell in table.iloc[:, 0])
 
@@ -310,17 +316,34 @@ def test_vectors_have_tables_and_curves_and_no_pictures(run, tmp_path, capsys):
     assert said == "No pictures are kept here: these signals are no images."
 
 
-def test_two_versions_of_a_solver_are_two_rows(rows):
+def test_two_versions_of_a_solver_are_two_rows_with_their_curves(rows):
     def with_code(kept):
         return kept | {"code": "b" * 12} if isinstance(kept, dict) else None
 
     other = rows[rows["solver_name"] == SOLVERS[0]]
-    other = other.assign(
-        final_results=other["final_results"].map(with_code), run_date="later"
-    )
+    kept = other["final_results"].map(with_code)
+    other = other.assign(final_results=kept, run_date="later")
     merged = export.selected(pd.concat([rows, other], ignore_index=True))
+    name = f"{SOLVERS[0]} (code bbbbbb)"
     names = set(table_of(merged).index)
-    assert SOLVERS[1] in names and f"{SOLVERS[0]} (code bbbbbb)" in names
-    assert len(names) == 3 and SOLVERS[0] not in set(merged["solver_name"])
-    one = export.selected(merged, solvers=[f"{SOLVERS[0]} (code bbbbbb)"])
-    assert table_of(one).shape == (1, 2)
+    assert {SOLVERS[1], name} < names and len(names) == 3
+    assert set(merged["solver_name"]) == names
+    one = export.selected(merged, solvers=[name])
+    assert table_of(one).shape == (1, 2) and len(one) == len(other)
+
+
+def test_pictures_that_are_previews_are_said(run, tmp_path, capsys, drawn):
+    rows = run(["Pseudo-inverse"], ["simulated[n_images=3]"])
+    path = save_results(rows, tmp_path / "three.parquet")
+    for image, lossy in (("test1", False), ("test2", True)):
+        main([str(path), str(tmp_path), "--figures", "--image", image])
+        said = f"The pictures of {image} are previews" in capsys.readouterr().out
+        assert said == lossy
+
+
+def test_a_score_that_images_lack_leaves_their_psnr_below_the_pictures(
+    results, tmp_path, drawn
+):
+    main([str(results), "--figures", str(tmp_path), "--score", "psnr_min"])
+    figure = drawn["pictures_simulated_n_images_6_sr4_test0.pdf"]
+    assert figure.axes[-2].get_title().endswith(" dB")
