@@ -135,7 +135,7 @@ def level_and_key():
             yield pytest.param(level, key, marks=marks)
 
 
-@pytest.mark.parametrize("level, key", level_and_key())
+@pytest.mark.parametrize("level, key", list(level_and_key()))
 def test_values_tuned_at_one_noise_level_are_good_at_another(level, key, curve):
     name, options = parse_key(key)
     options = dict(option.split("=", 1) for option in options)
