@@ -17,6 +17,8 @@ TEMPLATES = [
     ),
 ]
 CLASSES = [*BENCHMARK.get_solvers(), *BENCHMARK.get_datasets(), *TEMPLATES]
+# Processes must collect the same tests in the same order.
+CLASSES.sort(key=lambda cls: cls.name)
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.name)

@@ -544,6 +544,14 @@ def test_the_same_detail_is_beside_each_picture_and_covers_none():
         assert np.abs(detail - enlarged).max() <= 2
 
 
+@pytest.mark.parametrize("side", [64, 128, 256, 500])
+def test_the_detail_is_framed_in_pictures_of_any_size(side):
+    truth = np.full((side, side, 3), 100, np.uint8)
+    picture, *_ = tiles(reconstructions(truth, truth, truth)[0])
+    green = picture[..., 1] - picture[..., 0] > 150
+    assert green.any(0).sum() >= 4 and green.any(1).sum() >= 4
+
+
 def test_errors_are_below_each_solver_black_for_none_and_white_from_a_fifth():
     truth = np.full((128, 128, 3), 100, np.uint8)
     ours = truth.copy()

@@ -17,12 +17,13 @@ from benchmark_utils.scoring import metrics
 # What tables call each solver, with its default parameters but for the slow ones.
 # Dictionaries are for vectors: tests/test_dictionary_solvers.py.
 FEWER_ITERATIONS = {"DIP": {"n_iter": 150}, "CDL supervised": {"n_steps": 20}}
-# Those of tomography are in test_ct.py, that of MRI in test_complex.py.
-OF_A_MODALITY = ("Filtered back-projection", "SIRT", "Learned primal-dual", "VarNet")
+# Those of tomography are in test_ct.py, that of MRI in test_complex.py, and RAM, whose
+# weights are downloaded, in test_ram.py.
+ELSEWHERE = ("Filtered back-projection", "SIRT", "Learned primal-dual", "VarNet", "RAM")
 LABELS = {
     solver.name: str(solver.get_instance(**FEWER_ITERATIONS.get(solver.name, {})))
     for solver in BENCHMARK.get_solvers()
-    if not solver.name.startswith("Dictionary") and solver.name not in OF_A_MODALITY
+    if not solver.name.startswith("Dictionary") and solver.name not in ELSEWHERE
 }
 SOLVERS = sorted(LABELS)
 # A denoiser alone solves its own problem only; fixed points start from an image.
