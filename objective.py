@@ -196,7 +196,7 @@ class Objective(Fingerprinted, ShortName, BaseObjective):
         values_from=None,
         **result,
     ):
-        """PNG files (bytes) of the first test images and of the atoms, and more.
+        """Files (bytes) of pictures of the test images and of the atoms, and more.
 
         ``per_image`` is a JSON text of the scores of each image (that benchopt's last
         call of ``evaluate_result`` gave). ``code`` is the digest of the code of the

@@ -9,7 +9,9 @@ class Dataset(ImageDataset):
     """The Berkeley photographs: BSD20 or BSD68 to test, BSDS500 train to learn from.
 
     Martin et al. (2001), "A Database of Human Segmented Natural Images". Images have
-    321x481 or 481x321 pixels. ``n_train`` bounds the number of training images.
+    321x481 or 481x321 pixels.
+
+    images : the test images.
     """
 
     name = "bsd"

@@ -16,8 +16,8 @@ class Dataset(ImageDataset):
     with maps estimated from the centre of k-space. What is measured is simulated from
     these images.
 
-    ``coils``: the files of singlecoil_train and singlecoil_val, or those of multicoil.
-    ``n_slices`` central slices are read of each volume.
+    coils : the files of singlecoil_train and singlecoil_val, or those of multicoil.
+    n_slices : how many central slices are read of each volume.
     """
 
     name = "fastmri"

@@ -3,10 +3,14 @@ from benchmark_utils.data import ImageDataset, existing_folder, read_folder
 
 
 class Dataset(ImageDataset):
-    """Your images: the files of the folder ``path``; ``train`` is one to learn from.
+    """Your images: the files of a folder, and of another one to learn from.
 
     PNG, JPEG, TIFF, WebP, BMP and NumPy's .npy, of any size, read as a viewer shows
-    them, those that ``pattern`` names: '*.png', or '**/*' with deeper folders.
+    them.
+
+    path : the folder of the test images.
+    train : the folder of the training images, or None.
+    pattern : of the names of the files: '*.png', or '**/*' with deeper folders.
     """
 
     name = "folder"

@@ -63,6 +63,6 @@ class Dataset(ImageDataset):
             raise Unavailable(
                 f"{folder} has not the layout of LIDC-IDRI ({error}): get it from "
                 "https://www.cancerimagingarchive.net/collection/lidc-idri/ and give "
-                "the folder of its metadata.csv in config.yml, as data_paths: {lidc: "
-                "/its/folder}."
+                "the folder of its metadata.csv in config_local.yml, as data_paths: "
+                "{lidc: /its/folder}."
             ) from error

@@ -40,7 +40,7 @@ class Dataset(ImageDataset):
             raise Unavailable(
                 f"{folder} has no ground_truth_{split}_000.hdf5: get LoDoPaB-CT from "
                 "https://zenodo.org/records/3384092 and give its folder in "
-                "config.yml, as data_paths: {lodopab: /its/folder}."
+                "config_local.yml, as data_paths: {lodopab: /its/folder}."
             )
         for path in paths:
             images = read_slices(path, n - len(found))

@@ -6,6 +6,7 @@ from benchmark_utils.common import (
     COUNT,
     LEVEL,
     SHARE,
+    Described,
     NotApplicable,
     ShortName,
     Unavailable,
@@ -23,7 +24,7 @@ SETS = {
 OPERATORS = ("masks", "identity")
 
 
-class Dataset(ReadsImages, ShortName, BaseDataset):
+class Dataset(Described, ReadsImages, ShortName, BaseDataset):
     """Textures: patches of photographs, each seen through a random mask of its own.
 
     Malezieux, Michel, Moreau and Kowalski (2024) learn dictionaries of such patches.
@@ -31,6 +32,14 @@ class Dataset(ReadsImages, ShortName, BaseDataset):
     (mean of the channels, in [0, 1]) of the test photographs, at random places, without
     their mean. Each pixel is missing with probability ``missing``. There are
     ``n_train`` other patches, known, of training photographs.
+
+    images : the photographs.
+    operator : "masks", or "identity" where no pixel is missing.
+    missing : probability that a pixel is missing.
+    patch_size : side of the patches, in pixels.
+    n_signals : number of test patches.
+    n_train : number of training patches.
+    noise_level : standard deviation of the Gaussian noise.
     """
 
     name = "patches"

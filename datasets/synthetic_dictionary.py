@@ -7,6 +7,7 @@ from benchmark_utils.common import (
     DENSITY,
     LEVEL,
     SHARE,
+    Described,
     Fingerprinted,
     NotApplicable,
     ShortName,
@@ -24,7 +25,7 @@ from benchmark_utils.dictionaries import (
 OPERATORS = ("sensing", "identity", "masks")
 
 
-class Dataset(Fingerprinted, ShortName, BaseDataset):
+class Dataset(Described, Fingerprinted, ShortName, BaseDataset):
     """Sparse combinations of random atoms, seen through random operators.
 
     Malezieux, Michel, Moreau, Kowalski (2024): y = A D z + eps, D Gaussian with atoms
@@ -34,9 +35,18 @@ class Dataset(Fingerprinted, ShortName, BaseDataset):
     - masks: each value of each signal is missing with probability ``missing``;
     - identity.
 
-    Signals are vectors: x is (B, dim), one batch for each operator. ``n_signals`` is
-    their number over all the operators, ``density`` the share of non-zero codes; there
-    are ``n_train`` other signals, known, to learn from.
+    Signals are vectors: x is (B, dim), one batch for each operator.
+
+    operator : one of those above.
+    m : measurements of each signal.
+    n_operators : number of operators.
+    missing : probability that a value is missing.
+    n_signals : number of test signals, over all the operators.
+    n_train : number of training signals.
+    dim : values of a signal.
+    n_atoms : number of atoms.
+    density : share of the codes that are not zero.
+    noise_level : standard deviation of the Gaussian noise.
     """
 
     name = "synthetic_dictionary"

@@ -2,10 +2,11 @@ import math
 
 from benchopt import BasePlot
 
-from benchmark_utils.scoring import decode, final_results, short_label
+from benchmark_utils.scoring import decode, final_results, in_words, short_label
 
 # The page shows a picture in its own size, in pixels.
 MIN_WIDTH = 400
+NONE = "No atoms here: they are those of the dictionaries that a solver has learned"
 
 
 def enlarged(picture):
@@ -33,7 +34,7 @@ class Plot(BasePlot):
                 "label": short_label(solver),
             }
             for solver, kept in zip(rows["solver_name"], rows["final_results"])
-        ]
+        ] or in_words(NONE)
 
     def get_metadata(self, df, dataset, objective):
         return {"title": f"{short_label(dataset)}: learned atoms", "ncols": 2}

@@ -5,10 +5,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from benchmark_utils.common import NotApplicable, one_or_each
-from benchmark_utils.scoring import final_scores, short_label, without
+from benchmark_utils.scoring import final_scores, in_words, short_label, without
 
 PARAMETERS = {"p_solver_priors": "priors", "p_solver_gamma": "gamma"}
 INCHES, DPI = 6, 120
+NONE = "No map here: run a solver with two priors and several values of both gamma"
 
 
 def two_numbers(gamma):
@@ -116,7 +117,7 @@ class Plot(BasePlot):
                 gamma = f"{grid.columns[column]:g}+{grid.index[row]:g}"
                 label = f"{short_label(solver)}: best {psnr:.2f} dB, gamma = {gamma}"
             maps.append({"image": draw(priors, grid), "label": label})
-        return maps
+        return maps or in_words(NONE)
 
     def get_metadata(self, df, dataset, objective):
         title = f"{short_label(dataset)}: PSNR (dB) over the weights of the priors"

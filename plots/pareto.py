@@ -1,7 +1,7 @@
 import numpy as np
 from benchopt import BasePlot
 
-from benchmark_utils.scoring import final_scores, mean_or_nan
+from benchmark_utils.scoring import final_scores, mean_or_nan, short_label, styles
 
 ALL = "all datasets"
 FRONT = "Pareto front"
@@ -33,6 +33,7 @@ class Plot(BasePlot):
     options = {"dataset": dataset_options, "objective": ...}
 
     def plot(self, df, dataset, objective):
+        style = styles(df)
         points, _ = self._points(df, dataset, objective)
         front = pareto_front(points)
         front, drawn = (p[p["psnr"] < np.inf] for p in (front, points))
@@ -51,14 +52,14 @@ class Plot(BasePlot):
                     "x": [point["time"]],
                     "y": [point["psnr"]],
                     "label": solver,
-                    **self.get_style(solver),
+                    **style[solver],
                 }
             )
         return traces
 
     def get_metadata(self, df, dataset, objective):
         points, left_out = self._points(df, dataset, objective)
-        title = f"{objective}\nData: {dataset}"
+        title = f"{objective}\n{short_label(dataset)}"
         exact = points.index[points["psnr"] == np.inf]
         if len(exact):
             title += f"\nExact, above all points: {', '.join(exact)}"

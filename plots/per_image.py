@@ -3,27 +3,28 @@ from benchopt import BasePlot
 
 from benchmark_utils.scoring import (
     OF_IMAGES,
+    SCORE_NAMES,
     draws,
     per_image_scores,
     short_label,
     sign,
 )
+from benchmark_utils.scoring.page_cells import breakable, number
 
+SCORES = {SCORE_NAMES[score]: score for score in OF_IMAGES}
 NONE = "No scores of images here"
 
 
 def score_options(df):
     """The scores that some image has."""
-    return per_image_scores(df)[OF_IMAGES].dropna(
-        axis=1, how="all"
-    ).columns.tolist() or ["psnr"]
+    scores = per_image_scores(df).dropna(axis=1, how="all")
+    return [name for name, s in SCORES.items() if s in scores] or [SCORE_NAMES["psnr"]]
 
 
 def shown(value, score):
-    """In dB with two decimals; benchopt shows a number alone with four."""
     if np.isinf(value):
         return "exact" if value > 0 else "diverged"
-    return f"{value:.2f} dB" if score.startswith("psnr") else value
+    return number(value, 2 if score.startswith("psnr") else 3)
 
 
 class Plot(BasePlot):
@@ -38,17 +39,24 @@ class Plot(BasePlot):
     options = {"dataset": ..., "objective": ..., "score": score_options}
 
     def plot(self, df, dataset, objective, score):
-        rows = []
+        rows, score = [], SCORES[score]
         for image, scores in self._scores(df, dataset, objective, score).iterrows():
             first, *others = scores.sort_values(ascending=False).items()
-            row = [image, short_label(first[0]), shown(first[1] * sign(score), score)]
+            row = [
+                image,
+                breakable(short_label(first[0])),
+                shown(first[1] * sign(score), score),
+            ]
             for solver, value in others[:1]:
-                row += [short_label(solver), shown(value * sign(score), score)]
+                row += [
+                    breakable(short_label(solver)),
+                    shown(value * sign(score), score),
+                ]
             rows.append(row + [""] * (5 - len(row)))
         return rows
 
     def get_metadata(self, df, dataset, objective, score):
-        scores = self._scores(df, dataset, objective, score)
+        scores = self._scores(df, dataset, objective, SCORES[score])
         wins = scores.idxmax(axis=1).value_counts()
         best = ", ".join(f"{short_label(s)} {n}" for s, n in wins.items())
         return {
@@ -56,7 +64,7 @@ class Plot(BasePlot):
             f"{len(scores)} images: {best}"
             if wins.size
             else f"{short_label(dataset)}\n{NONE}",
-            "columns": ["image", "best", score, "second", f"its {score}"],
+            "columns": ["image", "best", "its score", "second", "second score"],
             "default_order_column": "image",
         }
 

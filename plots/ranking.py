@@ -2,6 +2,10 @@ import numpy as np
 from benchopt import BasePlot
 
 from benchmark_utils.scoring import (
+    KEYS,
+    OF_IMAGES,
+    SCORE_NAMES,
+    about_run,
     compared_to_best,
     draws,
     final_scores,
@@ -9,47 +13,79 @@ from benchmark_utils.scoring import (
     last_rows,
     mean_or_nan,
     per_image_scores,
+    problem_of,
     short_label,
+    sign,
     values_from,
 )
+from benchmark_utils.scoring.page_cells import breakable, number, seconds, wide
 
+ALL = "all"
+SCORES = {SCORE_NAMES[score]: score for score in OF_IMAGES}
+OF_VIEWS = ("psnr", "psnr_kernel")
+NONE = "No run here has this score: does A lose nothing?"
+# With more columns, a window of 1400 pixels shows a part of them.
+MAX_COLUMNS = 5
 DAGGER = "†"
+RANK = "#"
 LEGEND = (
-    "± half of the 95% interval of the paired difference to the best; in bold, "
-    "all that cannot be told from the best"
+    "± half of the 95% interval of the difference to the best; bold: may be the best"
 )
+# The page cuts the headers that are wider than their cells, and gives a window of 1400
+# pixels no room for longer ones.
+SHORT = {
+    "denoising": "noise",
+    "gaussian_deblurring": "gauss",
+    "motion_deblurring": "motion",
+    "inpainting": "inpaint",
+}
+
+
+def family(dataset):
+    return dataset.split("[")[0]
+
+
+def data_options(df):
+    """Kinds of data, and all together: first, unless they are too many to be seen."""
+    datasets = df["dataset_name"].unique()
+    families = list(dict.fromkeys(map(family, datasets)))
+    if len(families) == 1:
+        return [ALL]
+    return [ALL, *families] if len(datasets) <= MAX_COLUMNS else [*families, ALL]
+
+
+def score_options(df):
+    """The scores of the views of config.yml, and those that some run has."""
+    scores = final_scores(df).dropna(axis=1, how="all")
+    return [name for name, s in SCORES.items() if s in scores or s in OF_VIEWS]
 
 
 def column_labels(datasets):
-    """Short labels, without the words that they all have.
-
-    The page breaks a header at its spaces.
-    """
-    words = [short_label(dataset).split() for dataset in datasets]
-    common = set.intersection(*map(set, words))
-    return [
-        " ".join([w for w in label if w not in common] or label).replace("_", " ")
-        for label in words
-    ]
-
-
-def padded(number, digits):
-    """A number with the same width below and above 10, so that texts sort well."""
-    return f"{number:{digits + 3}.{digits}f}".replace(" ", "\u00a0")
+    """{dataset: a short label}: the problem, or where two share it, what differs."""
+    words = {dataset: short_label(dataset).split() for dataset in datasets}
+    common = set.intersection(*map(set, words.values()))
+    problems = list(map(problem_of, datasets))
+    return {
+        dataset: SHORT.get(problem, problem.replace("_", " "))
+        if problems.count(problem) == 1
+        else " ".join([w for w in words[dataset] if w not in common] or words[dataset])
+        for dataset, problem in zip(datasets, problems)
+    }
 
 
-def psnr_cell(psnr, is_best, half_width=np.inf):
-    """27.05 ±0.12, or 27.05 dB where there is no interval.
-
-    It never is a number alone, which benchopt shows with four decimals.
-    """
-    if np.isnan(psnr) or psnr == -np.inf:
-        return "diverged"
-    text = "exact" if psnr == np.inf else padded(psnr, 2)
-    text = f"**{text}**" if is_best else text
-    if psnr == np.inf:
-        return text
-    return f"{text} ±{half_width:.2f}" if 0 < half_width < np.inf else f"{text} dB"
+def columns_in_words(datasets):
+    """In their order, "natural img_size=64: sr4, inpainting; chest: ct_sparse"."""
+    found = {}
+    for dataset in datasets:
+        name, *words = short_label(dataset).split()
+        found.setdefault(name, []).append(words)
+    said = []
+    for name, columns in found.items():
+        shared = [w for w in columns[0] if all(w in words for words in columns)]
+        own = [" ".join(w for w in words if w not in shared) for words in columns]
+        own = f": {', '.join(own)}" if any(own) else ""
+        said.append(" ".join([name, *shared]) + own)
+    return "; ".join(said)
 
 
 def count(numbers, what):
@@ -60,30 +96,39 @@ def count(numbers, what):
 
 
 class Standing:
-    """PSNRs of a column of the table, and which cannot be told from the best.
+    """Scores of a column of the table, and which cannot be told from the best.
 
     Parameters
     ----------
-    psnr : Series {solver: PSNR in dB}, NaN where it diverged.
+    values : Series {solver: score}, NaN where it diverged.
     draws : list of DataFrames, the scores of each image on each dataset.
         Empty for files of before they were kept: the best alone is in bold.
+    score : str
     """
 
-    def __init__(self, psnr, draws):
-        self.psnr, self.best = psnr, psnr.max()
+    def __init__(self, values, draws, score):
+        self.values, self.best = values, (sign(score) * values).max() * sign(score)
         self.found = compared_to_best(*draws) if draws else None
+        self.digits = 2 if score.startswith("psnr") else 3
 
     def cell(self, solver):
-        psnr = self.psnr[solver]
-        if self.found is None or solver not in self.found.index:
-            return psnr_cell(psnr, psnr == self.best)
-        found = self.found.loc[solver]
-        half_width = (found["high"] - found["low"]) / 2
-        return psnr_cell(psnr, found["cannot_be_told_apart"], half_width)
+        """27.05 ±0.12, the first number in bold where it may be the best."""
+        value = self.values[solver]
+        if np.isnan(value) or value == -np.inf:
+            return "diverged"
+        is_best, interval = value == self.best, ""
+        if self.found is not None and solver in self.found.index:
+            found = self.found.loc[solver]
+            is_best = found["cannot_be_told_apart"]
+            half_width = (found["high"] - found["low"]) / 2
+            if 0 < half_width < np.inf and value < np.inf:
+                interval = f" ±{half_width:.{self.digits}f}"
+        text = "exact" if value == np.inf else number(value, self.digits)
+        return (f"**{text}**" if is_best else text) + interval
 
 
 class Plot(BasePlot):
-    """The PSNR that each solver ends with, and its rank, over datasets and problems.
+    """The score that each solver ends with, and its rank, over datasets and problems.
 
     Rank 1 is the best, and ties share their mean rank. A solver that diverged
     somewhere, or that did not run on all the datasets (``runs`` says on how many it
@@ -93,81 +138,102 @@ class Plot(BasePlot):
 
     name = "ranking"
     type = "table"
-    options = {"objective": ...}
+    options = {"objective": ..., "data": data_options, "score": score_options}
 
-    def plot(self, df, objective):
-        datasets = self._datasets(df, objective)
-        scores = final_scores(df, objective)
-        by_dataset = scores.groupby("dataset_name")["psnr"]
+    def plot(self, df, objective, data, score):
+        score = SCORES[score]
+        df = self._of(df, objective, data)
+        scores = self._scores(df, score)
+        if scores.empty:
+            return []
+        labels = column_labels(scores["dataset_name"].unique())
+        by_dataset = (sign(score) * scores[score]).groupby(scores["dataset_name"])
         scores["rank"] = by_dataset.rank(ascending=False, na_option="bottom")
-        by_solver = scores.groupby("solver_name")
-        psnr, rank = by_solver["psnr"].agg(mean_or_nan), by_solver["rank"].mean()
-        untuned = {k for k, v in values_from(df, objective).items() if is_untuned(v)}
+        by_solver = scores.groupby("solver_name", sort=False)
+        average, rank = by_solver[score].agg(mean_or_nan), by_solver["rank"].mean()
+        complete = by_solver.size() == len(labels)
+        has_mean = complete & average.gt(-np.inf)
+        untuned = {k for k, v in values_from(df).items() if is_untuned(v)}
 
-        of_images = draws(per_image_scores(df, objective))
+        of_images = draws(per_image_scores(df), score)
         columns = {
             dataset: Standing(
-                runs.set_index("solver_name")["psnr"],
+                runs.set_index("solver_name")[score],
                 [of_images[dataset]] if dataset in of_images else [],
+                score,
             )
             for dataset, runs in scores.groupby("dataset_name")
         }
-        complete = by_solver.size() == len(datasets)
-        has_mean = complete & (psnr > -np.inf)
+        ranked = [
+            of_images[d][of_images[d].columns.intersection(average.index[has_mean])]
+            for d in labels
+            if d in of_images
+        ]
         means = Standing(
-            psnr[has_mean],
-            [
-                of_images[d][of_images[d].columns.intersection(psnr.index[has_mean])]
-                for d in datasets
-                if d in of_images
-            ]
-            if len(of_images) == len(datasets)
-            else [],
+            average[has_mean], ranked if len(ranked) == len(labels) else [], score
         )
 
         rows = []
         for solver, runs in by_solver:
-            place, mean = "not ranked", "diverged" if complete[solver] else "incomplete"
-            if has_mean[solver]:
-                place = f"{padded(rank[solver], 1)} of {len(psnr)}"
-                mean = means.cell(solver)
-            cells = [
-                columns[dataset].cell(solver)
-                + f" {DAGGER}" * ((dataset, solver) in untuned)
-                if dataset in set(runs["dataset_name"])
-                else "not run"
-                for dataset in datasets
-            ]
-            runs = f"{len(runs)}/{len(datasets)}"
-            rows.append([short_label(solver), place, mean, runs, *cells])
+            cells = dict.fromkeys(labels, "not run")
+            for dataset, time in zip(runs["dataset_name"], runs["time"]):
+                dagger = DAGGER * ((dataset, solver) in untuned)
+                cells[dataset] = (
+                    f"{columns[dataset].cell(solver)}{dagger} ({seconds(time)})"
+                )
+            cells = [wide(cell, labels[dataset]) for dataset, cell in cells.items()]
+            if len(labels) > 1:
+                no_mean = "diverged" if complete[solver] else "incomplete"
+                mean = means.cell(solver) if has_mean[solver] else no_mean
+                cells.append(wide(mean, "mean"))
+            if not complete.all():
+                cells.append(wide(f"{len(runs)}/{len(labels)}", "runs"))
+            place = number(rank[solver], 1) if has_mean[solver] else "not ranked"
+            rows.append([breakable(short_label(solver)), place, *cells])
         return rows
 
-    def get_metadata(self, df, objective):
-        title = f"{objective}\nPSNR in dB, mean over {self._counts(df, objective)}"
-        if not per_image_scores(df, objective).empty:
-            title += f"\n{LEGEND}"
-        if any(map(is_untuned, values_from(df, objective).values())):
-            title += f"\n{DAGGER} with values that were not tuned for this problem"
-        columns = column_labels(self._datasets(df, objective))
+    def get_metadata(self, df, objective, data, score):
+        about = about_run(df)
+        df = self._of(df, objective, data)
+        scores = self._scores(df, SCORES[score])
+        of_images = per_image_scores(df)
+        if scores.empty:
+            return {"title": f"{score}\n{NONE}", "columns": ["solver"]}
+        labels = column_labels(scores["dataset_name"].unique())
+        lines = [
+            f"{objective}: {about}" if about else objective,
+            f"{score}, seconds and rank (#), mean over {self._counts(df, of_images)}",
+            LEGEND if not of_images.empty else "",
+        ]
+        if any(map(is_untuned, values_from(df).values())):
+            lines.append(f"{DAGGER} with values that were not tuned for this problem")
+        lines.append(columns_in_words(labels))
+        columns = ["solver", RANK, *labels.values()]
+        runs = scores.groupby("solver_name").size()
+        columns += ["mean"] * (len(labels) > 1)
+        columns += ["runs"] * bool((runs < len(labels)).any())
         return {
-            "title": title,
-            "columns": ["solver", "rank", "mean", "runs", *columns],
-            "default_order_column": "rank",
+            "title": "\n".join(filter(None, lines)),
+            "columns": columns,
+            "default_order_column": RANK,
             "default_order_ascending": True,
         }
 
     @staticmethod
-    def _datasets(df, objective):
-        return df.loc[df["objective_name"] == objective, "dataset_name"].unique()
+    def _of(df, objective, data):
+        df = df[df["objective_name"] == objective]
+        return df if data == ALL else df[df["dataset_name"].map(family) == data]
 
     @staticmethod
-    def _counts(df, objective):
-        by_dataset = last_rows(df, objective).groupby("dataset_name")
-        counts = [count(by_dataset["idx_rep"].nunique(), "repetition")]
-        scores = per_image_scores(df, objective)
-        if not scores.empty:
-            by_dataset = scores.groupby("dataset_name")
-            counts.insert(0, count(by_dataset["image"].nunique(), "image"))
-        else:
-            counts.insert(0, "the test images")
-        return " and ".join(counts)
+    def _scores(df, score):
+        """Final scores of the datasets that have some."""
+        scores = final_scores(df).reindex(columns=[*KEYS, score, "time"])
+        counts = scores.groupby("dataset_name")[score].transform("count")
+        return scores[(counts > 0) | (score == "psnr")]
+
+    @staticmethod
+    def _counts(df, of_images):
+        n_repetitions = last_rows(df).groupby("dataset_name")["idx_rep"].nunique()
+        n_images = of_images.groupby("dataset_name")["image"].nunique()
+        images = count(n_images, "image") if n_images.size else "the test images"
+        return f"{images} and {count(n_repetitions, 'repetition')}"

@@ -1,22 +1,30 @@
+import math
+
 import numpy as np
 from benchopt import BasePlot
+from PIL import Image
 
 from benchmark_utils.scoring import (
     centre,
     decode,
     final_results,
+    in_words,
     light,
     picture_psnr,
     short_label,
     with_final_results,
 )
 
-# Larger pictures are shown by their centre: the page holds all of them.
-MAX_SIDE = 256
-# The detail has 1/8 of the side of the picture, and is shown 3 times larger.
-DETAIL = 8
-ZOOM = 3
+# A card is 2 x 2 tiles of this many pixels: the page holds all of them.
+TILE = 128
+# Larger pictures are shown by their centre.
+MAX_SIDE = 512
+# The side of the detail, of large pictures and of small ones.
+DETAIL, LEAST_DETAIL = 32, 16
+# The error that is white.
+WHITE = 0.2
 FRAME = (0, 255, 80)
+NONE = "No pictures here: they are kept of images, not of vectors"
 
 
 def enlarge(picture, height, width):
@@ -26,16 +34,30 @@ def enlarge(picture, height, width):
     return picture[rows][:, columns]
 
 
+def tile(picture):
+    """The picture in a tile, white around it: reduced by means, enlarged by pixels."""
+    scale = TILE / max(picture.shape[:2])
+    height, width = (max(1, round(scale * n)) for n in picture.shape[:2])
+    if scale >= 1:
+        picture = enlarge(picture, height, width)
+    else:
+        picture = Image.fromarray(picture).resize((width, height), Image.Resampling.BOX)
+    found = np.full((TILE, TILE, 3), 255, np.uint8)
+    top, left = (TILE - height) // 2, (TILE - width) // 2
+    found[top : top + height, left : left + width] = picture
+    return found
+
+
 def find_detail(truth):
     """Where gradients (mean) and contrast (standard deviation) are both strong.
 
     Returns
     -------
-    top, left, side : int, of a square.
+    slices of rows and of columns, of a square.
     """
     grey = truth.mean(-1)
     slope = sum(np.abs(gradient) for gradient in np.gradient(grey))
-    side = min(grey.shape) // DETAIL
+    side = min(DETAIL, max(LEAST_DETAIL, min(grey.shape) // 4), *grey.shape)
     rows, columns = (n // side for n in grey.shape)
 
     def blocks(values):
@@ -44,58 +66,72 @@ def find_detail(truth):
 
     interest = blocks(slope).mean((1, 3)) * blocks(grey).std((1, 3))
     row, column = divmod(int(interest.argmax()), columns)
-    return row * side, column * side, side
+    return tuple(slice(i * side, (i + 1) * side) for i in (row, column))
 
 
-def framed(picture):
+def framed(picture, detail):
+    """With a frame around the detail that is still a pixel wide in a tile."""
     picture = picture.copy()
-    for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
-        edge[:] = FRAME
+    inside = picture[detail]
+    width = math.ceil(max(picture.shape) / TILE)
+    for edge in (np.s_[:width], np.s_[-width:]):
+        inside[edge] = inside[:, edge] = FRAME
     return picture
 
 
-def with_zoom(picture, detail):
-    """The picture with its detail enlarged in the opposite corner.
-
-    Returns
-    -------
-    float array (H, W, 3) in [0, 1].
-    """
-    top, left, side = detail
-    height, width = picture.shape[:2]
-    picture = picture.copy()
-    crop = picture[top : top + side, left : left + side]
-    size = ZOOM * side
-    inset_top = height - size if top + side / 2 < height / 2 else 0
-    inset_left = width - size if left + side / 2 < width / 2 else 0
-    inset = slice(inset_top, inset_top + size), slice(inset_left, inset_left + size)
-    picture[inset] = framed(enlarge(crop, size, size))
-    picture[top : top + side, left : left + side] = framed(crop)
-    return light(picture)
+def error_map(picture, truth):
+    """|picture - truth|, the mean over the colours: black for 0, white from WHITE."""
+    error = np.abs(picture.astype(float) - truth).mean(-1, keepdims=True)
+    levels = np.clip(error / WHITE, 0, 255).astype(np.uint8)
+    return levels.repeat(3, -1) // 16 * 16
 
 
-def picture_numbers(df):
-    kept = with_final_results(df, "names")["final_results"]
-    counts = [len(pictures["names"]) for pictures in kept]
-    return list(range(1, max([1, *counts]) + 1))
+def card(picture, detail, truth=None):
+    """The picture and its detail, their errors below: float (2 TILE, 2 TILE, 3)."""
+    rows = [light(np.hstack([tile(framed(picture, detail)), tile(picture[detail])]))]
+    if truth is None:
+        rows.append(np.ones((TILE, 2 * TILE, 3)))
+    else:
+        error = error_map(picture, truth)
+        rows.append(np.hstack([tile(error), tile(error[detail])]) / 255)
+    return np.vstack(rows)
+
+
+def pictures_kept(df):
+    return with_final_results(df, "names")["final_results"]
+
+
+def picture_options(df):
+    """The numbers of the pictures, each with its name, or its names in several data."""
+    names = []
+    for kept in pictures_kept(df):
+        names += [[] for _ in range(len(kept["names"]) - len(names))]
+        for known, name in zip(names, kept["names"]):
+            known += [name.replace('"', "'")] if name and name not in known else []
+    return [f"{i}. {', '.join(n)}".rstrip(". ") for i, n in enumerate(names, 1)] or [
+        "1"
+    ]
 
 
 def parts(df):
     """Phases are shown apart, where images are complex."""
-    kept = with_final_results(df, "names")["final_results"]
-    return ["image", *(["phase"] if any("phase" in p for p in kept) else [])]
+    return [
+        "image",
+        *(["phase"] if any("phase" in p for p in pictures_kept(df)) else []),
+    ]
 
 
 class Plot(BasePlot):
-    """Truth, measurement, and what each solver makes of it, with a detail enlarged.
+    """Truth, measurement, and what each solver makes of it, the best PSNR first.
 
-    The PSNR is that of the whole picture; pictures are those of the first repetition.
-    Beside the phases of complex images, the measurement is the logarithm of k-space.
+    Beside each picture is a detail, the same in all, and below them the errors. The
+    PSNR is that of the whole image; pictures are those of the first repetition. Beside
+    the phases of complex images, the measurement is the logarithm of k-space.
     """
 
     name = "reconstructions"
     type = "image"
-    options = {"dataset": ..., "objective": ..., "picture": picture_numbers}
+    options = {"dataset": ..., "objective": ..., "picture": picture_options}
     options |= {"part": parts}
 
     def plot(self, df, dataset, objective, picture, part="image"):
@@ -104,43 +140,67 @@ class Plot(BasePlot):
         if is_phase:
             rows = rows.loc[["phase" in kept for kept in rows["final_results"]]]
         if rows.empty:
-            return []
+            return in_words(self._why_none(df, dataset, part))
+        index = number(picture) - 1
 
         def of(row):
             return row["final_results"]["phase"] if is_phase else row["final_results"]
 
-        pictures = of(rows.iloc[0])
-        truth = decode(pictures["truth"][picture - 1])
-        measurement = decode(pictures["measurement"][picture - 1])
-        detail = find_detail(centre(truth, MAX_SIDE))
+        def shown(pictures, kind):
+            return centre(decode(pictures[kind][index]), MAX_SIDE)
 
+        pictures = of(rows.iloc[0])
+        truth = shown(pictures, "truth")
+        measurement = decode(pictures["measurement"][index])
+        detail = find_detail(truth)
         label = "k-space" if is_phase else "Measurement"
-        if measurement.shape != truth.shape:
+        if measurement.shape != decode(pictures["truth"][index]).shape:
             label += " ({1}x{0} pixels)".format(*measurement.shape)
-        shown = [("Truth", truth), (label, enlarge(measurement, *truth.shape[:2]))]
+        measurement = enlarge(measurement, *truth.shape[:2])
+
+        solvers = []
         for _, row in rows.iterrows():
-            kept = of(row)
-            ours = decode(kept["reconstruction"][picture - 1])
-            score = ": diverged" if row["objective_diverged"] else ""
-            if not score and not is_phase:
-                psnr = kept.get("psnr")
-                psnr = psnr[picture - 1] if psnr else picture_psnr(ours, truth)
-                score = f": {psnr:.2f} dB"
-            shown.append((f"{row['solver_name']}{score}", ours))
+            ours = shown(of(row), "reconstruction")
+            psnr, score = -np.inf, ": diverged"
+            if not row["objective_diverged"]:
+                psnr = row["final_results"].get("psnr")
+                psnr = psnr[index] if psnr else picture_psnr(ours, truth)
+                score = "" if is_phase else f": {psnr:.2f} dB"
+            image = card(ours, detail, None if is_phase else truth)
+            solvers.append((psnr, short_label(row["solver_name"]) + score, image))
+        solvers.sort(key=lambda solver: -solver[0])
         return [
-            {"image": with_zoom(centre(image, MAX_SIDE), detail), "label": label}
-            for label, image in shown
+            {"image": card(truth, detail), "label": "Truth"},
+            {"image": card(measurement, detail), "label": label},
+            *({"image": image, "label": label} for _, label, image in solvers),
         ]
 
     def get_metadata(self, df, dataset, objective, picture, part="image"):
         rows = self._rows(df, dataset, objective, picture)
         title = short_label(dataset)
         if not rows.empty:
-            title += f": {rows['final_results'].iloc[0]['names'][picture - 1]}"
+            title += f": {rows['final_results'].iloc[0]['names'][number(picture) - 1]}"
+            title += f" (below: errors, white from {WHITE})" * (part == "image")
         return {"title": title, "ncols": 3}
 
     @staticmethod
     def _rows(df, dataset, objective, picture):
         """One row per solver with such a picture, in the order of the run."""
         rows = final_results(df, dataset, objective, "names")
-        return rows.loc[[picture <= len(p["names"]) for p in rows["final_results"]]]
+        counts = rows["final_results"].map(lambda kept: len(kept["names"]))
+        return rows.loc[counts >= number(picture)]
+
+    @staticmethod
+    def _why_none(df, dataset, part):
+        kept = pictures_kept(df[df["dataset_name"] == dataset])
+        if kept.empty:
+            return NONE
+        if part == "phase":
+            return "No phases here: these images are not complex"
+        n = max(len(pictures["names"]) for pictures in kept)
+        return f"No such picture here: these data have {n}"
+
+
+def number(picture):
+    """The number that an option begins with."""
+    return int(picture.split(".")[0])

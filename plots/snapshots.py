@@ -4,6 +4,7 @@ from benchmark_utils.scoring import (
     centre,
     decode,
     final_results,
+    in_words,
     light,
     picture_psnr,
     short_label,
@@ -13,6 +14,7 @@ from benchmark_utils.scoring import (
 # A column is about this wide on the page, which holds all the pictures: larger ones
 # are shown by their centre.
 MAX_SIDE = 192
+NONE = "No iterates here: they are kept of the solvers of fixed points"
 
 
 def snapshots(final_results):
@@ -22,7 +24,8 @@ def snapshots(final_results):
 
 def numbers(pictures):
     """The numbers, from 1, of the pictures that have snapshots."""
-    return range(1, len(pictures["names"]) + 1) if snapshots(pictures) else range(0)
+    counts = map(len, snapshots(pictures).values())
+    return range(1, max(counts, default=0) + 1)
 
 
 def picture_numbers(df):
@@ -67,7 +70,7 @@ class Plot(BasePlot):
             shown
             for solver, pictures in zip(rows["solver_name"], rows["final_results"])
             for shown in strip(solver, pictures, picture - 1, iterations)
-        ]
+        ] or in_words(NONE)
 
     def get_metadata(self, df, dataset, objective, picture):
         rows = self._rows(df, dataset, objective, picture)
@@ -77,7 +80,7 @@ class Plot(BasePlot):
         diverged = rows.loc[rows["objective_diverged"] == 1, "solver_name"]
         if not diverged.empty:
             title += f" (diverged: {', '.join(diverged)})"
-        return {"title": title, "ncols": 1 + len(self._iterations(rows))}
+        return {"title": title, "ncols": 1 + max(1, len(self._iterations(rows)))}
 
     @staticmethod
     def _iterations(rows):

@@ -7,7 +7,14 @@ from benchmark_utils.physics import (
     PROBLEMS,
     default_strength,
 )
-from benchmark_utils.scoring import final_scores, short_label, with_gaps, without
+from benchmark_utils.scoring import (
+    SCORE_NAMES,
+    final_scores,
+    short_label,
+    styles,
+    with_gaps,
+    without,
+)
 
 STRENGTHS = {
     "missing": "Share of missing pixels",
@@ -25,11 +32,7 @@ STRENGTHS = {
 }
 ALL_PROBLEMS = {**PROBLEMS, **MRI_PROBLEMS, **CT_PROBLEMS}
 COLUMNS = [f"p_dataset_{name}" for name in ("problem", *STRENGTHS)]
-SCORES = {
-    "psnr_kernel": "PSNR inside ker A (dB)",
-    "psnr_range": "PSNR outside of ker A (dB)",
-    "psnr": "PSNR (dB)",
-}
+SCORES = ("psnr_kernel", "psnr_range", "psnr")
 NONE = "No curve here: run a problem with several values of its strength"
 
 
@@ -102,13 +105,13 @@ class Plot(BasePlot):
     options = {"objective": ..., "problem": problem_options, "score": list(SCORES)}
 
     def plot(self, df, objective, problem, score):
-        scores = self._scores(df, objective, problem)
+        scores, style = self._scores(df, objective, problem), styles(df)
         return [
             {
                 "x": curve["strength"].tolist(),
                 "y": with_gaps(curve[score]),
                 "label": solver,
-                **self.get_style(solver),
+                **style[solver],
             }
             for solver, curve in scores.groupby("solver_name")
             if curve[score].notna().any()
@@ -126,7 +129,7 @@ class Plot(BasePlot):
         return {
             "title": title,
             "xlabel": STRENGTHS.get(strength, ""),
-            "ylabel": SCORES[score],
+            "ylabel": SCORE_NAMES[score],
             "scale": "linear",
         }
 

@@ -12,6 +12,9 @@ class Solver(LearnedSolver):
     by implicit differentiation (Kunisch and Pock, 2013). ``prior="tv"`` learns the
     weight of a smoothed TV for the problem at hand; ``prior="experts"``, SIZE^2 - 1
     filters and their weights (fields of experts), which start as cosines.
+
+    prior : "tv", the weight of a smoothed TV; "experts", filters and their weights.
+    n_iter : iterations of the minimisation in x.
     """
 
     name = "Bilevel"

@@ -33,6 +33,12 @@ class Solver(IterativeSolver):
 
     init : "patches" of the first guess, or "random" atoms.
     nonnegative : z >= 0.
+    reg : weight of the codes of the measurements, for noise 0.01.
+    n_atoms : number of atoms.
+    atom_size : side of the atoms, in pixels.
+    low : width of the Gaussian mean of x_low, in pixels; 0 for none.
+    n_steps : steps on the atoms and the codes.
+    n_coding : iterations on the codes of the atoms found.
     """
 
     name = "CDL"

@@ -26,6 +26,13 @@ class Solver(IterativeSolver):
 
     ||d_k|| = 1. Each step of learning takes one image. The weight of the codes of
     measurements is 0.01 reg (noise / 0.01)^{1.4}, as that of TV.
+
+    reg : weight of the codes of the measurements, for noise 0.01.
+    n_atoms : number of atoms.
+    atom_size : side of the atoms, in pixels.
+    low : width of the Gaussian mean of x_low, in pixels; 0 for none.
+    n_steps : steps of learning.
+    n_iter : iterations on the codes of the measurements.
     """
 
     name = "CDL supervised"

@@ -17,10 +17,12 @@ class Solver(DictionarySolver):
 
         min_D sum_g min_Z 1/2 ||y_g - A_g D Z||^2 + lam ||Z||_1,  ||d_k|| = 1
 
-    from random atoms. ``algorithm``: "adam" (mini-batches), "line_search" (the
-    authors', on all signals) or "unrolled" (the gradient goes through FISTA;
-    Malezieux, Moreau and Kowalski, 2022). ``n_steps`` None is the algorithm's default.
-    ``n_atoms`` None is as many as the true dictionary has, or as a signal has values.
+    from random atoms.
+
+    algorithm : "adam" (mini-batches), "line_search" (the authors', on all signals) or
+        "unrolled" (the gradient goes through FISTA; Malezieux, Moreau and Kowalski,
+        2022).
+    n_steps : steps of learning; None for the algorithm's default.
     """
 
     name = "Dictionary learning"

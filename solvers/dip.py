@@ -16,6 +16,10 @@ class Solver(IterativeSolver):
 
     stopped early: what G_w fits first is the prior. The result is an exponential mean
     of the G_w(v), with a memory of 1 / ``decay`` iterations.
+
+    channels : of each layer of the network.
+    layers : of the network.
+    lr : learning rate of Adam.
     """
 
     name = "DIP"

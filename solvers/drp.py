@@ -8,6 +8,7 @@ from benchmark_utils.physics import (
     adjoint,
     data_term,
 )
+from benchmark_utils.priors import family_and_task
 from benchmark_utils.solving import Iterations, IterativeSolver, Range
 
 
@@ -31,6 +32,11 @@ class Solver(IterativeSolver):
 
     The details that H loses come from y alone where A keeps them, with their noise: on
     the denoising problem, x stays close to y.
+
+    n_cg : iterations of conjugate gradient.
+    tau : step towards R(H x).
+    reg : inverse of the weight of the data term, for noise 0.01.
+    noise : the noise level that R is told.
     """
 
     name = "DRP"
@@ -52,7 +58,8 @@ class Solver(IterativeSolver):
     requires_grad = True
 
     def check(self):
-        if not str(self.prior).startswith("sr"):
+        _, self.task = family_and_task(self.prior)
+        if not self.task.startswith("sr"):
             raise NotApplicable(
                 f"DRP takes an SR prior (sr2 or sr3), not {self.prior}."
             )
@@ -60,7 +67,7 @@ class Solver(IterativeSolver):
 
     def setup(self):
         self.R = self.load_restoration(self.prior, self.networks)
-        self.factor = int(self.prior[2:])
+        self.factor = int(self.task[2:])
         self.H = Downscaling(self.factor).downscale
 
     def iterate(self, y, physics):

@@ -6,8 +6,10 @@ from benchmark_utils.solving import IterativeSolver
 class Solver(IterativeSolver):
     """Filtered back-projection: what scanners do, without a prior.
 
-    Kak and Slaney (1988). ``window`` is what the ramp filter is multiplied by: "ramp"
-    leaves it as it is, and "hann" takes away high frequencies, and their noise.
+    Kak and Slaney (1988).
+
+    window : what the ramp filter is multiplied by: "ramp" leaves it as it is, and
+        "hann" takes away high frequencies, and their noise.
     """
 
     name = "Filtered back-projection"

@@ -19,6 +19,11 @@ class Solver(IterativeSolver):
 
     where EI asks that turned images come back turned. Nothing is learned beforehand,
     and the steps are in the time of the curve.
+
+    loss : losses of the measurements, joined by "+", as of ``Self-supervised``.
+    n_iter : iterations of the unrolled HQS.
+    n_steps : steps of Adam for each batch.
+    lr : its learning rate.
     """
 
     name = "Fine-tuned"
@@ -30,10 +35,12 @@ class Solver(IterativeSolver):
     }
     test_config = {"n_steps": 2, "n_iter": 2}
     requires_grad = True
+    # Those that ask for one operator, and for any network.
+    LOSSES = ("mc", "sure", "splitting", "ei")
 
     def check(self):
         self.check_denoiser("compact")
-        check_losses(self.loss, self.test)
+        check_losses(self.loss, self.test, self.LOSSES)
 
     def setup(self):
         network = UnrolledHQS(load_compact("denoiser", self.device), self.n_iter)

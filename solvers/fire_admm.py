@@ -19,8 +19,9 @@ class Solver(RestorationPriors):
     lambda f + mu/2 d_C^2, mu = gamma / (1 - gamma); to one of f on C for gamma = 1.
     With D = identity, a denoiser and gamma = 1, it is PnP-ADMM.
 
-    Parameters are those of ``RestorationPriors``; the noise of D does not change over
-    the iterations, and ``average`` shows the running mean of the last third of the z.
+    noise : the noise that each D adds, for measurements with noise 0.01; it is
+        multiplied by (noise / 0.01)^{0.6}, and does not change over the iterations.
+    average : the running mean of the last third of the z is shown.
     """
 
     name = "FiRe-ADMM"

@@ -16,8 +16,6 @@ class Solver(RestorationPriors):
     constant and the gamma_n sum to less than 2, it converges to a minimiser of
     lambda f + sum_n gamma_n/2 ||x - T_n x||^2.
 
-    Parameters are those of ``RestorationPriors``, and:
-
     noise_start : the noise that each D adds goes from it to that of ``noise``, both for
         measurements with noise 0.01, on a logarithmic scale, in the iterations that are
         not averaged; lambda_k is lambda (noise_{k+1} / noise)^2: the data term is as

@@ -12,6 +12,9 @@ class Solver(IterativeSolver):
     image that is measured: clean where ``noise_level=0``. There is no data term: the
     image drifts towards the fixed points (Terris et al., CVPR 2025, figure 1).
     ``noise`` is that of D, and the level that R is told.
+
+    naive : x_{k+1} = R(x_k), without D.
+    noise : that of D, and the level that R is told.
     """
 
     name = "Fixed points"

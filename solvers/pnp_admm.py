@@ -14,6 +14,9 @@ class Solver(IterativeSolver):
 
     with alpha = reg noise^2 / sigma^2. ``sigma`` is for measurements with noise 0.01,
     and is multiplied by (noise / 0.01)^{0.6} (see ``denoiser_scale``).
+
+    sigma : the noise level that the denoiser is told, for measurements with noise 0.01.
+    reg : weight of the prior.
     """
 
     name = "PnP-ADMM"

@@ -15,6 +15,10 @@ class Solver(IterativeSolver):
     with sigma_k from ``sigma_start``, for measurements with noise 0.01 (otherwise it is
     multiplied by (sigma / 0.01)^{0.6}, see ``denoiser_scale``), to ``end_ratio`` sigma,
     evenly on a logarithmic scale; the paper: 49/255, 1, reg = 0.23, 8 steps.
+
+    sigma_start : first noise level of the denoiser, for measurements with noise 0.01.
+    end_ratio : its last noise level, over that of the measurements.
+    reg : weight of the prior.
     """
 
     name = "PnP-HQS"

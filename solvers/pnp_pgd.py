@@ -18,6 +18,10 @@ class Solver(IterativeSolver):
     the iterates diverge after some tens of iterations. ``sigma`` is for measurements
     with noise 0.01, is multiplied by (noise / 0.01)^{0.6} (see ``denoiser_scale``), and
     is raised where gamma would be above 1.
+
+    sigma : the noise level that the denoiser is told, for measurements with noise 0.01.
+    reg : weight of the prior.
+    step : of the gradient, over 1 / ||A||^2.
     """
 
     name = "PnP-PGD"
@@ -31,7 +35,7 @@ class Solver(IterativeSolver):
     # By default, gamma = 1 at noise 0.01, as where nothing is relaxed. Gradient descent
     # itself diverges with a step of 2.
     search_space = {
-        "n_iter": Iterations(20, maximum=100),
+        "n_iter": Iterations(20, maximum=40),
         "sigma": Range(0.003, 0.2, default=0.03),
         "reg": Range(0.05, 20.0, default=9.0),
         "step": Range(0.3, 1.9, default=1.0, limits=(0, 1.99)),

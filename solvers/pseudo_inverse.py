@@ -10,6 +10,8 @@ class Solver(IterativeSolver):
 
     weight = reg (noise / 0.01)^{1.2}: of motion blur, the best one at noise 0.05 is 6
     to 12 times that at 0.01 (a power of 1.1 to 1.5; 2 for a white signal).
+
+    reg : the weight, for measurements with noise 0.01.
     """
 
     name = "Pseudo-inverse"

@@ -11,6 +11,9 @@ class Solver(IterativeSolver):
     needs no restoration: the baseline that FiRe improves on (Terris et al., 2025).
     R is told the noise level ``sigma``, which is for measurements with noise 0.01, and
     is multiplied by (noise / 0.01)^{0.6} (see ``denoiser_scale``).
+
+    sigma : the noise level that R is told, for measurements with noise 0.01.
+    reg : weight of the prior.
     """
 
     name = "Restoration-PnP"

@@ -1,4 +1,4 @@
-from benchmark_utils.learning import check_losses, self_supervised_loss, split
+from benchmark_utils.learning import check_losses, predictions, self_supervised_loss
 from benchmark_utils.priors import ArtifactRemoval, untrained_denoiser
 from benchmark_utils.solving import LearnedSolver
 
@@ -8,11 +8,14 @@ class Solver(LearnedSolver):
 
     loss : "mc", measurement consistency; "sure", the same without the bias of the noise
         (Metzler et al., 2018); "splitting", part of y predicts the rest (Yaman et al.,
-        2020); "ei", equivariant imaging (Chen, Tachella and Davies, 2021), with the
-        turns and reflections of the image; "moi", several operators (Tachella, Chen and
-        Davies, 2022); "moei", both. Names may be joined: "sure+ei".
+        2020); "noise2inverse", some angles of a sinogram predict the others (Hendriksen
+        et al., 2020); "equivariant_splitting", the same as splitting for a network that
+        turns with the image (Sechaud et al., 2026); "ei", equivariant imaging (Chen,
+        Tachella and Davies, 2021), with the turns and reflections of the image; "moi",
+        several operators (Tachella, Chen and Davies, 2022); "moei", both. Names of
+        losses that do not split may be joined: "sure+ei".
 
-    At test time, ``splitting`` gives the mean over N_SPLITS of what it was trained for.
+    At test time, losses that split give the mean over several splits.
     """
 
     name = "Self-supervised"
@@ -22,7 +25,6 @@ class Solver(LearnedSolver):
     }
     always_shown = ("loss",)
     needs_truth = False
-    N_SPLITS = 5
 
     @property
     def losses(self):
@@ -40,11 +42,8 @@ class Solver(LearnedSolver):
         return self_supervised_loss(self.losses, network, batch, self.other_physics)
 
     def iterate(self, y, physics):
-        if self.losses != "splitting":
-            yield self.network(y, physics)
-            return
-        x = 0
-        for k in range(1, self.N_SPLITS + 1):
-            given, _ = split(y, physics, self.generator)
-            x = x + self.network(*given)
-            yield x / k
+        total = 0
+        found = predictions(self.losses, self.network, y, physics, self.generator)
+        for k, x in enumerate(found, 1):
+            total = total + x
+            yield total / k

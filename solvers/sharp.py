@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from benchmark_utils.common import POSITIVE, NotApplicable
 from benchmark_utils.physics import adjoint, data_term, denoiser_scale, residual_scale
+from benchmark_utils.priors import family_and_task
 from benchmark_utils.solving import Iterations, IterativeSolver, Range
 
 
@@ -18,6 +19,10 @@ class Solver(IterativeSolver):
     ``noise``, that of the degradation, is for measurements with noise 0.01, and is
     multiplied by (theirs / 0.01)^{0.6} (see ``denoiser_scale``); weight = reg
     (theirs / 0.01)^{0.8}, and step is divided by it where it is above 1.
+
+    step : of the gradient, over 1 / ||A||^2.
+    reg : weight of the prior, for measurements with noise 0.01.
+    noise : that of the degradation, for measurements with noise 0.01.
     """
 
     name = "SHARP"
@@ -38,7 +43,7 @@ class Solver(IterativeSolver):
     requires_grad = True
 
     def check(self):
-        if self.prior == "jpeg":
+        if family_and_task(self.prior)[1] == "jpeg":
             raise NotApplicable("SHARP needs a linear degradation, and JPEG is not.")
         self.check_restoration(self.prior, self.networks)
 

@@ -19,6 +19,11 @@ class Solver(IterativeSolver):
     for measurements with noise 0.01, and are multiplied by (noise / 0.01)^{0.6} (see
     ``denoiser_scale``); weight = reg (noise / 0.01)^{0.8}, and step is divided
     by it where it is above 1.
+
+    step : of the gradient, over 1 / ||A||^2.
+    sigma_start : first noise level, for measurements with noise 0.01.
+    sigma_end : last one.
+    reg : weight of the prior, for measurements with noise 0.01.
     """
 
     name = "SNORE"

@@ -11,6 +11,7 @@ class Solver(LearnedSolver):
     are learned together.
 
     denoiser : "compact", which starts as plug-and-play; or "scratch", random weights.
+    n_iter : layers.
     """
 
     name = "Unrolled"

@@ -18,6 +18,11 @@ class Solver(IterativeSolver):
     of the iterates (cycle spinning: Figueiredo and Nowak, 2003), which removes the
     artefacts of the grid. The real and the imaginary part of a complex image are shrunk
     together. weight = 0.01 reg (noise / 0.01)^{1.4}, as that of TV.
+
+    reg : weight of the l1 norm, for measurements with noise 0.01.
+    wavelet : an orthonormal one, as PyWavelets names it.
+    levels : of the transform.
+    translation_invariant : random shifts, and the mean of the second half.
     """
 
     name = "Wavelets"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from walk import DATA, SOLVERS, solved
 
-from benchmark_utils.physics import DEGRADATIONS
+from benchmark_utils.priors.compact import TASKS
 
 
 def check_same_on_both(solver_class, data, get_objective, **parameters):
@@ -36,9 +36,10 @@ def test_every_solver_computes_on_a_gpu_what_it_does_on_the_cpu(
 
 PRIORS = {
     "PnP-PGD": [{"denoiser": "tv"}, {"denoiser": "equivariant"}],
-    "FiRe-HQS": [{"priors": task} for task in DEGRADATIONS],
+    "FiRe-HQS": [{"priors": task} for task in TASKS],
     "SHARP": [{"prior": task} for task in ("motion", "sr2", "inpaint")],
     "CDL": [{"init": "random"}],
+    "Self-supervised": [{"loss": "equivariant_splitting"}],
     "Dictionary learning": [{"algorithm": "line_search"}, {"algorithm": "unrolled"}],
 }
 

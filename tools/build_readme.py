@@ -1,12 +1,12 @@
-"""Rebuild the tables and the figures of the README from the files in results/.
+"""Rebuild the tables and the figures of the README and of docs/ from results/.
 
     python tools/build_readme.py
 
-It fills those of the card of the networks too. A table stands between
-<!-- table NAME SCORE --> and <!-- end -->: solvers in rows and problems in columns, or
-<!-- table NAME SCORE COLUMNS ROWS --> for other parameters of the datasets. Between
-<!-- versions --> and <!-- end --> it says which results were made by other code than
-those of REFERENCE, as their digests tell. The figures are in docs/.
+A table stands between <!-- table NAME SCORE --> and <!-- end -->: solvers in rows and
+problems in columns, or <!-- table NAME SCORE COLUMNS ROWS --> for other parameters of
+the datasets. Between <!-- versions --> and <!-- end --> a page says which of its
+results were made by other code than those of REFERENCE, as their digests tell. The
+figures are in docs/.
 
 Where the results have the scores of each image, a mean is followed by half of the 95%
 interval of the paired difference to the best one; in bold are the best and all that
@@ -31,21 +31,16 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.scoring import (  # noqa: E402
-    OF_IMAGES,
-    compared_to_best,
+    cells,
     decode,
-    draws,
-    is_untuned,
     mean_or_nan,
     picture_psnr,
     unpacked,
+    without_common_options,
 )
-from benchmark_utils.solving import parse_key  # noqa: E402
 
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "benchmark_utils" / "priors" / "weights" / "README.md",
-]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TABLE = r"<!-- table (?P<options>[^>]+) -->\n.*?<!-- end -->"
 MAX_SOLVERS = 7
 # Tests run its configuration again: these results are those of the present code.
 REFERENCE = "natural"
@@ -71,12 +66,11 @@ def markdown_table(results, score, columns="problem", rows="solver_name"):
     if rows == "solver_name":
         means = table.mean(axis="columns")
         table = table.loc[means.sort_values(ascending=False).index]
-    cells = {
-        (row[rows], row[columns]): shown(row[score], **marks)
-        for row, marks in zip(
-            results.to_dict("records"), marks_of(results, score, columns, rows)
-        )
-    }
+    of_images = None
+    if "per_image" in results:
+        of_images = unpacked(results["per_image"].dropna())
+    found = map(shown, cells(results, score, of_images, columns, rows))
+    texts = dict(zip(zip(results[rows], results[columns]), found))
     corner = "|" if rows == "solver_name" else f"| {rows}"
     names = [label(name, columns) for name in table.columns]
     lines = [f"{corner} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
@@ -84,61 +78,21 @@ def markdown_table(results, score, columns="problem", rows="solver_name"):
     if rows == "solver_name":
         shown_names = without_common_options(table.index)
     for name, row in zip(shown_names, table.index):
-        of_row = [cells.get((row, column), "") for column in table.columns]
+        of_row = [texts.get((row, column), "") for column in table.columns]
         lines.append(f"| {name} | {' | '.join(of_row)} |")
     return "\n".join(lines)
 
 
-def marks_of(results, score, columns, rows):
-    """What ``shown`` is told of each row of the results: a list of dict."""
-    standings = {}
-    if rows == "solver_name" and score in OF_IMAGES and "per_image" in results:
-        standings = {
-            dataset: compared_to_best(of_images)
-            for dataset, of_images in draws(
-                unpacked(results["per_image"].dropna()), score
-            ).items()
-        }
-    best = results.groupby(columns)[score].max()
-    marks = []
-    for row in results.to_dict("records"):
-        found = {"is_best": row[score] == best[row[columns]]}
-        standing = standings.get(row.get("dataset_name"))
-        if standing is not None and row["solver_name"] in standing.index:
-            low, high, together = standing.loc[
-                row["solver_name"], ["low", "high", "cannot_be_told_apart"]
-            ]
-            found = {"is_best": together, "half_width": (high - low) / 2}
-        found["is_untuned"] = is_untuned(row.get("values_from", ""))
-        found["seconds"] = row.get("seconds", math.nan)
-        marks.append(found)
-    return marks
-
-
-def without_common_options(names):
-    """The names of solvers without the options that all variants of one share."""
-    parsed = [parse_key(name) for name in names]
-    common = {}
-    for solver, options in parsed:
-        common[solver] = common.get(solver, options) & options
-    shown = []
-    for solver, options in parsed:
-        n_variants = sum(other == solver for other, _ in parsed)
-        kept = options - common[solver] if n_variants > 1 else options
-        shown.append(f"{solver}[{','.join(sorted(kept))}]" if kept else solver)
-    return shown
-
-
-def shown(value, is_best, half_width=math.inf, is_untuned=False, seconds=math.nan):
+def shown(cell):
     """A cell: 27.05 ±0.12 (3.1 s), or a word for what is no number."""
-    if math.isinf(value):
-        return "diverged" if value < 0 else "exact"
-    text = f"**{value:.2f}**" if is_best else f"{value:.2f}"
-    if 0 < half_width < math.inf:
-        text += f" ±{half_width:.2f}"
-    if is_untuned:
+    if cell.word:
+        return cell.word
+    text = f"**{cell.mean:.2f}**" if cell.is_best else f"{cell.mean:.2f}"
+    if cell.has_interval:
+        text += f" ±{cell.half_width:.2f}"
+    if cell.is_untuned:
         text += " †"
-    return text if math.isnan(seconds) else f"{text} ({seconds:.2g} s)"
+    return text if math.isnan(cell.seconds) else f"{text} ({cell.seconds:.2g} s)"
 
 
 def label(value, parameter="problem"):
@@ -150,34 +104,28 @@ def label(value, parameter="problem"):
 
 def fill(text):
     """The text of a page with its tables up to date."""
+    names = dict.fromkeys(re.findall(r"<!-- table (\w+) ", text))
 
     def rebuilt(match):
         name, *options = match["options"].split()
         table = markdown_table(read(name), *options)
         return f"<!-- table {match['options']} -->\n{table}\n<!-- end -->"
 
-    sentence = f"<!-- versions -->\n{versions_sentence()}\n<!-- end -->"
+    sentence = f"<!-- versions -->\n{versions_sentence(names)}\n<!-- end -->"
     text = re.sub(
         r"<!-- versions -->\n.*?<!-- end -->", sentence, text, flags=re.DOTALL
     )
-    block = r"<!-- table (?P<options>[^>]+) -->\n.*?<!-- end -->"
-    return re.sub(block, rebuilt, text, flags=re.DOTALL)
+    return re.sub(TABLE, rebuilt, text, flags=re.DOTALL)
 
 
-def versions_sentence():
-    """Which results were made by other code than those of REFERENCE."""
-    versions = {
-        path.stem: set(pd.read_parquet(path, columns=["version"])["version"])
-        for path in sorted((ROOT / "results").glob("*.parquet"))
-    }
-    ours = versions.pop(REFERENCE)
-    others = [f"`{name}`" for name, found in versions.items() if found != ours]
-    if len(ours) == 1 and not others:
-        return "All the tables were made by one version of the code."
-    sentence = (
-        f"The results of `{REFERENCE}` are those of the present code, which the tests "
-        f"hold. Older code made those of {', '.join(others)}."
-    )
+def versions_sentence(names):
+    """Which of these results were made by other code than those of REFERENCE."""
+    present = set(read(REFERENCE)["version"])
+    older = [name for name in names if set(read(name)["version"]) != present]
+    if not older:
+        return "The present code made these results."
+    which = ", ".join(f"`{name}`" for name in older)
+    sentence = f"Older code than the present made the results of {which}."
     return textwrap.fill(sentence, 88, break_long_words=False, break_on_hyphens=False)
 
 
@@ -219,8 +167,7 @@ def main():
         page.write_text(fill(page.read_text()))
     for figure, results in FIGURES.items():
         draw(read(results), ROOT / "docs" / f"{figure}.png")
-    names = " and ".join(str(page.relative_to(ROOT)) for page in PAGES)
-    print(f"Rebuilt: {names}, and docs/")
+    print("Rebuilt: README.md and docs/")
 
 
 if __name__ == "__main__":

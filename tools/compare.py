@@ -19,8 +19,10 @@ sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.scoring import (  # noqa: E402
     OF_IMAGES,
+    check_one_objective,
     compare,
     draws,
+    of_datasets,
     per_image_scores,
     sign,
 )
@@ -65,12 +67,8 @@ def columns(results, a, b, pattern, score):
             raise ValueError(f"There is no {solver} here, but {', '.join(known)}.")
     if a == b:
         raise ValueError("Give two solvers that are not the same.")
-    chosen = scores[scores["dataset_name"].str.contains(pattern, regex=False)]
-    if chosen.empty:
-        known = ", ".join(scores["dataset_name"].unique())
-        raise ValueError(f"No name of a dataset has {pattern} in it: {known}.")
-    if results["objective_name"].nunique() > 1:
-        raise ValueError("These results have several objectives: give a file with one.")
+    chosen = of_datasets(scores, pattern)
+    check_one_objective(results)
     found = {
         dataset: table
         for dataset, table in draws(chosen, score).items()

@@ -1,4 +1,4 @@
-"""Keep what the README shows of a result file: final scores and a detail of a picture.
+"""Keep what pages show of a result file: final scores and a detail of a picture.
 
     python tools/publish_results.py outputs/quick.parquet natural
     python tools/publish_results.py outputs/fire_*.parquet fire_bsd20 --dataset bsd \
@@ -24,7 +24,6 @@ the scores stay.
 
 import argparse
 import io
-import json
 import math
 import sys
 from functools import cache
@@ -46,6 +45,8 @@ from benchmark_utils.common.fingerprint import (  # noqa: E402
 )
 from benchmark_utils.scoring import (  # noqa: E402
     KEYS,
+    check_one_objective,
+    comparable_times,
     final_scores,
     last_rows,
     packed,
@@ -59,8 +60,6 @@ DETAIL = 128
 
 # What is left out where times cannot be compared.
 TIMES = ["time", "fit_time"]
-# Running processes per core, the run itself among them, above which a machine is busy.
-MAX_LOAD = 1.25
 
 
 def detail(png, full_size):
@@ -105,49 +104,6 @@ def slim(df, with_pictures=True):
         for kind in PICTURES:
             table.loc[key, kind] = detail(pictures[kind][0], full_size)
     return table.reset_index()
-
-
-def comparable_times(final_results):
-    """Whether the time of each row can stand beside the others'.
-
-    Returns
-    -------
-    list of bool; list of str, why some cannot, in sentences.
-    """
-    records = [
-        json.loads(kept["run"]) if isinstance(kept, dict) and "run" in kept else {}
-        for kept in final_results
-    ]
-    of_machine = [
-        tuple(record.get(key) for key in ("device", "gpu", "cpu", "threads"))
-        for record in records
-    ]
-    idle = [
-        (record.get("load") or 0.0) <= MAX_LOAD * (record.get("cores") or 1)
-        for record in records
-    ]
-    reasons = []
-    if unknown := records.count({}):
-        reasons.append(f"{unknown} rows do not say what machine they were made on.")
-    if busy := idle.count(False):
-        reasons.append(f"{busy} rows began on a busy machine.")
-    fine = [bool(record) and calm for record, calm in zip(records, idle)]
-    kinds = {kind for kind, ok in zip(of_machine, fine) if ok}
-    if len(kinds) > 1:
-        names = "; ".join(sorted(", ".join(map(str, kind)) for kind in kinds))
-        reasons.append(f"Hardware or numbers of threads differ: {names}.")
-        fine = [False] * len(fine)
-    return fine, reasons
-
-
-def check_one_objective(df):
-    """Raise ``ValueError`` for scores of one solver that would be averaged."""
-    objectives = sorted(df["objective_name"].unique())
-    if len(objectives) > 1:
-        raise ValueError(
-            f"These results have several objectives ({', '.join(objectives)}): publish "
-            "a file with one of them."
-        )
 
 
 def recorded_code(row):

@@ -34,6 +34,7 @@ from benchopt.utils.run_context import RunContext  # noqa: E402
 from benchmark_utils.common import NotApplicable, Unavailable  # noqa: E402
 from benchmark_utils.common.device import check_device, resolved  # noqa: E402
 from benchmark_utils.solving import tuned  # noqa: E402
+from benchmark_utils.solving.progress import duration  # noqa: E402
 from benchmark_utils.tuning import N_CROPS, Job, TrainingData, report, save  # noqa: E402
 
 
@@ -86,12 +87,6 @@ def show(job, search, trial):
         f"{values}; best {search.best.value:.2f}; {duration(search.to_go)} to go",
         flush=True,
     )
-
-
-def duration(seconds):
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def tune_all(jobs, folder):

@@ -1,5 +1,6 @@
 """What every room may use: errors, parameters, names, paths, checksums, momentum."""
 
+from benchmark_utils.common.descriptions import Described
 from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.fingerprint import Fingerprinted
 from benchmark_utils.common.momentum import next_momentum
@@ -24,6 +25,7 @@ __all__ = [
     "LEVEL",
     "POSITIVE",
     "SHARE",
+    "Described",
     "Fingerprinted",
     "NotApplicable",
     "ShortName",

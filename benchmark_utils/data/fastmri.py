@@ -46,7 +46,7 @@ def volumes(coils, split):
         raise Unavailable(
             f"There is no file {inside}/*.h5 in {folder}. fastMRI is not downloaded: "
             f"ask for it on {HOME}, and give the folder that holds {inside} in "
-            "config.yml, as data_paths: {fastmri: /its/folder}."
+            "config_local.yml, as data_paths: {fastmri: /its/folder}."
         )
     return paths
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from benchopt import BaseDataset
 
+from benchmark_utils.common.descriptions import Described
 from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.naming import ShortName, short_value
 from benchmark_utils.common.parameters import check_parameters, whole
@@ -38,7 +39,7 @@ def problem_parameters(problems):
     return {"problem": list(problems), **strengths}
 
 
-class ImageDataset(ReadsImages, ShortName, BaseDataset):
+class ImageDataset(Described, ReadsImages, ShortName, BaseDataset):
     """What a dataset of images defines: ``name``, ``parameters``, ``load(split)``.
 
     ``load`` returns {name: image} for the split "train" or "test", the images as
@@ -46,7 +47,12 @@ class ImageDataset(ReadsImages, ShortName, BaseDataset):
     are common to all, and so is ``img_size``: the side of the central crop, or None for
     whole images. A dataset of other problems than those of photographs names them, and
     what its images are: ``problems`` (``problem_parameters`` has their parameters) and
-    ``domain``.
+    ``domain``. The strengths are described by the problems.
+
+    problem : what is measured, or /my/file.py with ``make_physics(shape, generator)``.
+    img_size : side of the central crop, in pixels; None for whole images.
+    n_images : number of test images; None for all.
+    n_train : number of training images; None for all.
     """
 
     always_shown = ("problem",)
@@ -64,6 +70,24 @@ class ImageDataset(ReadsImages, ShortName, BaseDataset):
             usual = default_strength(self.problem, parameter, self.problems)
             return value in (None, usual)
         return value == default
+
+    @classmethod
+    def other_docstrings(cls):
+        of_problems = [c for problem in cls.problems.values() for c in problem.mro()]
+        return [c.__doc__ for c in reversed(dict.fromkeys(of_problems))]
+
+    @classmethod
+    def default_text(cls, name):
+        if name not in strengths_of(cls.problems):
+            return super().default_text(name)
+        values = {
+            problem: f"{value:g}" if isinstance(value, float) else str(value)
+            for problem in cls.problems
+            if (value := default_strength(problem, name, cls.problems)) is not None
+        }
+        if len(set(values.values())) == 1:
+            return next(iter(values.values()))
+        return ", ".join(f"{value} ({problem})" for problem, value in values.items())
 
     def code_files(self):
         file, _ = split_name(self.problem)

@@ -166,12 +166,38 @@ def turned(x, generator=None):
 
     They are drawn from ``generator``, torch's global one by default.
     """
+    return turned_by(x, draw_turns(len(x), generator))
+
+
+def draw_turns(n, generator=None):
+    """A symmetry of a square for each of n images: (n, 3), of 0 and 1.
+
+    Whether rows are mirrored, whether columns are, and whether both are then swapped,
+    which is left out for rectangles.
+    """
     device = "cpu" if generator is None else generator.device
-    coins = torch.randint(2, (len(x), 3), generator=generator, device=device)
-    is_square = x.shape[-2] == x.shape[-1]
-    images = []
-    for image, (rows, columns, swapped) in zip(x, coins.tolist()):
-        image = image.flip(-2) if rows else image
-        image = image.flip(-1) if columns else image
-        images.append(image.mT if swapped and is_square else image)
-    return torch.stack(images)
+    return torch.randint(2, (n, 3), generator=generator, device=device)
+
+
+def turned_by(x, turns):
+    """Images x (B, C, H, W), each by its row of ``turns`` (B, 3)."""
+    return _each(x, turns, _mirrored, _swapped)
+
+
+def turned_back(x, turns):
+    """The inverse of ``turned_by``."""
+    return _each(x, turns, _swapped, _mirrored)
+
+
+def _each(x, turns, first, second):
+    pairs = zip(x, turns.tolist())
+    return torch.stack([second(first(image, turn), turn) for image, turn in pairs])
+
+
+def _mirrored(image, turn):
+    return image.flip([dim for dim, mirrored in zip((-2, -1), turn) if mirrored])
+
+
+def _swapped(image, turn):
+    is_square = image.shape[-2] == image.shape[-1]
+    return image.mT if turn[2] and is_square else image

@@ -15,7 +15,7 @@ from benchmark_utils.physics.degradations import (
     OneOf,
 )
 from benchmark_utils.physics.degraded import Degraded, adjoint
-from benchmark_utils.physics.mri import MRI_PROBLEMS, estimated_maps
+from benchmark_utils.physics.mri import MRI_PROBLEMS, check_mri, estimated_maps
 from benchmark_utils.physics.noise import (
     REFERENCE_NOISE,
     denoiser_scale,
@@ -48,6 +48,7 @@ __all__ = [
     "OneOf",
     "Tomography",
     "adjoint",
+    "check_mri",
     "check_tomography",
     "data_term",
     "default_strength",

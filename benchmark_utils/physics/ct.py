@@ -28,7 +28,9 @@ class CT(Problem):
     noise : "gaussian", of deviation ``noise_level`` times the range of the sinogram (of
         a disc of ones as wide as the image); or "low_dose", the counts of ``photons``
         per ray.
-    n_angles : evenly over ``angular_range``, in degrees.
+    photons : per ray, of noise=low_dose.
+    n_angles : number of angles, evenly over ``angular_range``.
+    angular_range : in degrees.
     centre_error : the centre of rotation that solvers are told is so many bins of the
         detector away from the true one.
     """

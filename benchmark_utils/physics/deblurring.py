@@ -42,7 +42,11 @@ KERNEL = Constraint(
 class Deblurring(Problem):
     """A blur, circular or of the pixels alone that see no border (valid).
 
-    Subclasses define ``default_kernel``; ``kernel`` may be a file with a measured one.
+    Subclasses define ``default_kernel``.
+
+    boundary : "circular", or "valid": of the pixels alone that see no border.
+    kernel : a file with a measured one, /my/psf.npy or a picture; of motion_deblurring,
+        also one of 1 to 8.
     """
 
     boundary: str = strength("circular", one_of("circular", "valid"))
@@ -68,8 +72,9 @@ class Deblurring(Problem):
 
 @dataclass(frozen=True)
 class GaussianDeblurring(Deblurring):
-    """25x25 Gaussian blur of standard deviation ``blur_std`` pixels.
+    """25x25 Gaussian blur.
 
+    blur_std : standard deviation of the Gaussian blur, in pixels.
     told_blur : solvers are told a kernel that is so many times as wide.
     """
 

@@ -73,6 +73,7 @@ MASKS = {
 class SingleCoilMri(Problem):
     """k-space, of which 1 / ``acceleration`` is measured.
 
+    acceleration : how many times less is measured.
     mask : vertical lines at random, more of them near the centre ("gaussian";
         Schlemper et al., 2017) or not ("uniform"), or spokes ("radial"). The centre is
         kept whole: it is 0.32 of what is measured.
@@ -106,6 +107,7 @@ class SingleCoilMri(Problem):
 class MulticoilMri(SingleCoilMri):
     """The same, seen by ``n_coils`` coils, whose smooth sensitivity maps are drawn.
 
+    n_coils : number of coils.
     map_error : share of other maps in those that solvers are told.
     """
 
@@ -127,6 +129,15 @@ class MulticoilMri(SingleCoilMri):
 
 
 MRI_PROBLEMS = {"mri": SingleCoilMri, "multicoil_mri": MulticoilMri}
+
+
+def check_mri(name, batches):
+    """Raise ``NotApplicable`` for a solver of this name, unless y are k-spaces."""
+    kinds = dinv.physics.MRI | dinv.physics.MultiCoilMRI
+    if not all(isinstance(batch.physics, kinds) for batch in batches):
+        raise NotApplicable(
+            f"{name} takes k-space: choose a problem of MRI (mri or multicoil_mri)."
+        )
 
 
 def coil_maps(n_coils, shape, generator):

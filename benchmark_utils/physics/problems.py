@@ -45,6 +45,8 @@ class SuperResolution(Problem):
 
     Pixel i of y looks at pixel factor i + (factor - 1) / 2 of x. The border is
     circular, where imresize repeats it.
+
+    factor : how many times fewer pixels a side has.
     """
 
     factor: int = strength(4, COUNT)
@@ -72,6 +74,7 @@ class SuperResolution(Problem):
 class Inpainting(Problem):
     """Each pixel is missing with probability ``missing``; one mask per image.
 
+    missing : share of the pixels that are missing.
     masks : how many masks there are in all, the same for training and for test images,
         which take them in turn; 0 for a mask of its own for each image.
     """

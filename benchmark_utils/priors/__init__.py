@@ -11,10 +11,12 @@ from benchmark_utils.priors.fire import Residuals, decreasing, running_mean
 from benchmark_utils.priors.networks import CompactUNet, ResidualBlock
 from benchmark_utils.priors.reconstruction import (
     ArtifactRemoval,
+    LearnedPrimalDual,
     UnrolledHQS,
+    VarNet,
     untrained_denoiser,
 )
-from benchmark_utils.priors.restoration import load_restoration
+from benchmark_utils.priors.restoration import family_and_task, load_restoration
 from benchmark_utils.priors.tv import gradient, gradient_adjoint, project_on_ball
 from benchmark_utils.priors.wavelets import pad_to_multiple, soft_threshold
 
@@ -22,10 +24,13 @@ __all__ = [
     "ArtifactRemoval",
     "CompactUNet",
     "FieldsOfExperts",
+    "LearnedPrimalDual",
     "ResidualBlock",
     "Residuals",
     "UnrolledHQS",
+    "VarNet",
     "decreasing",
+    "family_and_task",
     "gradient",
     "gradient_adjoint",
     "load_by_channels",

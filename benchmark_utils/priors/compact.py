@@ -20,6 +20,8 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 WEIGHTS_CHECKSUMS = WEIGHTS / "SHA256SUMS"
 
+TASKS = ("denoiser", "deblur", "motion", "jpeg", "sr2", "sr3", "inpaint")
+
 # Tasks whose grey images have a network of their own; others go through as three equal
 # channels.
 GREY = {}

@@ -58,9 +58,7 @@ def _into(architecture, **options):
     """Reader of a state dict, alone or under the key where its authors put it."""
 
     def read(path):
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(weights, dict):
-            raise NotWeights(f"{path} holds a {type(weights).__name__}.")
+        weights = _dictionary_of(path)
         for key in ("params", "state_dict"):
             weights = weights.get(key, weights)
         # Without pretrained=None, deepinv downloads other weights.
@@ -69,6 +67,22 @@ def _into(architecture, **options):
         return network
 
     return read
+
+
+def _dictionary_of(path):
+    weights = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(weights, dict):
+        raise NotWeights(f"{path} holds a {type(weights).__name__}.")
+    return weights
+
+
+def _ram(path):
+    """RAM; as for deepinv, scalars that the file lacks keep their first value."""
+    network = dinv.models.RAM(pretrained=None)
+    missing = network.load_state_dict(_dictionary_of(path), strict=False).missing_keys
+    if any(network.get_parameter(name).ndim > 1 for name in missing):
+        raise NotWeights(f"{path} lacks {', '.join(missing[:3])}.")
+    return network
 
 
 def _torchscript(path):
@@ -136,6 +150,7 @@ FILES = {
     "restormer_motion": Published("restormer_motion.pth", _FIRE, None, _RESTORMER),
     "swinir_x2": _swinir(2),
     "swinir_x3": _swinir(3),
+    "ram": _hugging_face("mterris/ram", "ram.pth.tar", _ram),
     "lama": _github(
         "enesmsahin/simple-lama-inpainting", "v0.1.0", "big-lama.pt", _torchscript
     ),
@@ -224,6 +239,10 @@ def find_published(name):
     return _find(FILES[name])
 
 
+# Why downloads failed, by path: a process waits for each of them once.
+_failed = {}
+
+
 def _find(published):
     folder = data_folder(KEY)
     path = folder / published.file
@@ -231,6 +250,8 @@ def _find(published):
         return path
     if published.fetch is None:
         raise _missing(published, folder, "are not public")
+    if path in _failed:
+        raise _missing(published, folder, _failed[path])
     try:
         with locked(folder):
             # Another process may have fetched it while this one waited.
@@ -240,8 +261,8 @@ def _find(published):
         path.stat()  # Fails where the download lacks it.
         return path
     except Exception as error:
-        reason = f"could not be downloaded ({type(error).__name__})"
-        raise _missing(published, folder, reason) from error
+        _failed[path] = f"could not be downloaded ({type(error).__name__})"
+        raise _missing(published, folder, _failed[path]) from error
 
 
 def _missing(published, folder, reason):

@@ -3,9 +3,11 @@
 import math
 
 import torch
+from deepinv.models import PDNet_DualBlock, PDNet_PrimalBlock
 from torch import nn
 
 from benchmark_utils.learning.implicit import prox
+from benchmark_utils.learning.samples import turned_back, turned_by
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.priors.networks import CompactUNet
 
@@ -32,9 +34,16 @@ class ArtifactRemoval(nn.Module):
         super().__init__()
         self.denoiser = denoiser
 
-    def forward(self, y, physics):
+    def forward(self, y, physics, turns=None):
+        """x (B, C, H, W); with ``turns`` (draw_turns), T x for the operator A T.
+
+        The first guess of A T is that of A, turned back, for turns are orthogonal.
+        """
         f = data_term(physics, y)
-        return self.denoiser(f.initial_guess(), f.noise_level)
+        if turns is None:
+            return self.denoiser(f.initial_guess(), f.noise_level)
+        x = self.denoiser(turned_back(f.initial_guess(), turns), f.noise_level)
+        return turned_by(x, turns)
 
 
 class UnrolledHQS(nn.Module):
@@ -79,3 +88,84 @@ class UnrolledHQS(nn.Module):
         if x.shape[1] == 2 != self.denoiser.channels:
             return self.denoiser(x.flatten(0, 1)[:, None], sigma).view(x.shape)
         return self.denoiser(x, sigma)
+
+
+class LearnedPrimalDual(nn.Module):
+    """Chambolle and Pock's iterations, whose proximal operators are small networks.
+
+    Adler and Öktem (2018), "Learned Primal-Dual Reconstruction", their algorithm 3:
+
+        v_{k+1} = v_k + G_k(v_k, A x_k^(2), y)
+        x_{k+1} = x_k + P_k(x_k, A^T v_{k+1}^(1))
+
+    x holds MEMORY images and v as many sinograms, of which (i) is the i-th; x^(1) is
+    the result. G_k and P_k are three convolutions each, those of deepinv. They start at
+    zero, and the images at the first guess, where the paper has zero.
+
+    Parameters
+    ----------
+    channels : int, of the images, and of the sinograms.
+    n_iter : int
+    """
+
+    MEMORY = 5
+
+    def __init__(self, channels, n_iter):
+        super().__init__()
+        self.channels, n = channels, channels * self.MEMORY
+        self.dual = nn.ModuleList(
+            PDNet_DualBlock(n + 2 * channels, n) for _ in range(n_iter)
+        )
+        self.primal = nn.ModuleList(
+            PDNet_PrimalBlock(n + channels, n) for _ in range(n_iter)
+        )
+        for block in (*self.dual, *self.primal):
+            nn.init.zeros_(block.out_conv.weight)
+            nn.init.zeros_(block.out_conv.bias)
+
+    def forward(self, y, physics):
+        *_, x = self.iterates(y, physics)
+        return x
+
+    def iterates(self, y, physics):
+        """The x_k^(1), one after the other."""
+        n = self.channels
+        x = data_term(physics, y).initial_guess().repeat(1, self.MEMORY, 1, 1)
+        v = torch.zeros_like(y).repeat(1, self.MEMORY, 1, 1)
+        for dual, primal in zip(self.dual, self.primal):
+            v = dual(v, physics.A(x[:, n : 2 * n]), y)
+            x = primal(x, physics.A_adjoint(v[:, :n]))
+            yield x[:, :n]
+
+
+class VarNet(nn.Module):
+    """Gradient steps of learned sizes, each with a regulariser of its own.
+
+    Hammernik et al. (2018), "Learning a Variational Network for Reconstruction of
+    Accelerated MRI Data", with U-Nets as Sriram et al. (2020) have them; the maps of
+    the coils are those of the operator:
+
+        x_{k+1} = D_k(x_k, sigma) - step_k grad f(x_k)
+
+    Parameters
+    ----------
+    denoisers : list of modules (x (B, C, H, W), sigma) -> (B, C, H, W)
+        The D_k. The steps start at 1.
+    """
+
+    def __init__(self, denoisers):
+        super().__init__()
+        self.denoisers = nn.ModuleList(denoisers)
+        self.steps = nn.Parameter(torch.ones(len(denoisers)))
+
+    def forward(self, y, physics):
+        *_, x = self.iterates(y, physics)
+        return x
+
+    def iterates(self, y, physics):
+        """The x_k, one after the other."""
+        f = data_term(physics, y)
+        x = f.initial_guess()
+        for denoiser, step in zip(self.denoisers, self.steps):
+            x = denoiser(x, f.noise_level) - step * f.grad(x)
+            yield x

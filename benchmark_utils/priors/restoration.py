@@ -8,6 +8,7 @@ from benchmark_utils.common.device import computing_in
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.physics.degradations import DEGRADATIONS
 from benchmark_utils.priors.compact import (
+    TASKS,
     compact_names,
     find_compact,
     load_by_channels,
@@ -85,9 +86,15 @@ def _compact_restorer(task):
 
 # family: {task: loader (device) -> restorer (Degraded, size) -> images}
 RESTORERS = {
-    "compact": {task: _compact_restorer(task) for task in DEGRADATIONS},
+    "compact": {task: _compact_restorer(task) for task in TASKS},
     "published": PUBLISHED_RESTORERS,
 }
+
+
+def family_and_task(prior, networks="compact"):
+    """("published", "sr2") of "published:sr2"; "sr2" alone is of ``networks``."""
+    family, _, task = str(prior).rpartition(":")
+    return family or networks, task
 
 
 def load_restoration(
@@ -105,9 +112,11 @@ def load_restoration(
     Parameters
     ----------
     task : str
-        denoiser, deblur, motion, jpeg, sr2, sr3 or inpaint.
+        denoiser, deblur, motion, jpeg, sr2, sr3 or inpaint; "published:sr2" says the
+        family too.
     networks : str
-        "compact" (shipped with the repository) or "published".
+        The family of a task without one: "compact" (shipped with the repository) or
+        "published".
     degradation : callable or None
         D; None for the degradation of the task.
     strength : float in [0, 1]
@@ -127,7 +136,8 @@ def load_restoration(
     degradation = check_restoration(
         task, networks, degradation, strength, shapes, **ranges
     )
-    restorer = RESTORERS[networks][task](device)
+    family, task = family_and_task(task, networks)
+    restorer = RESTORERS[family][task](device)
     return RestorationModel(restorer, degradation, precision)
 
 
@@ -148,6 +158,7 @@ def check_restoration(
     """
     if not 0 <= strength <= 1:
         raise NotApplicable(f"strength must be between 0 and 1, not {strength!r}.")
+    networks, task = family_and_task(task, networks)
     if networks not in RESTORERS:
         raise NotApplicable(
             f"Unknown networks {networks!r}. They are: {', '.join(RESTORERS)}."
@@ -166,7 +177,7 @@ def check_restoration(
     check_images(shapes, networks, degradation)
     if networks == "published":
         find_published(published_file(task))
-    else:
+    elif networks == "compact":
         for name in compact_names(task):
             find_compact(name)
     return degradation

@@ -11,12 +11,13 @@ from benchmark_utils.priors.compact import compact_names
 from benchmark_utils.priors.denoisers import compact_of_denoiser
 from benchmark_utils.priors.published import PUBLISHED_RESTORERS, published_file
 from benchmark_utils.priors.published_weights import FILES, KEY
+from benchmark_utils.priors.restoration import family_and_task
 
 
 def networks_named(parameters):
     """What the parameters of a solver say that it loads.
 
-    They are denoiser, prior, priors ("denoiser+sr2") and networks.
+    They are denoiser, prior, priors ("denoiser+published:sr2") and networks.
 
     Returns
     -------
@@ -25,17 +26,22 @@ def networks_named(parameters):
     """
     if parameters.keys().isdisjoint(("denoiser", "prior", "priors")):
         return None
-    tasks = _tasks(parameters)
     names = compact_of_denoiser(parameters.get("denoiser"))
-    published = parameters.get("denoiser") == "drunet"
-    if parameters.get("networks", "compact") == "compact":
-        return names + compact_names(*tasks), published
-    return names, published or bool(tasks)
+    names += compact_names(*_tasks(parameters, "compact"))
+    is_drunet = parameters.get("denoiser") == "drunet"
+    return names, is_drunet or bool(_tasks(parameters, "published"))
 
 
-def _tasks(parameters):
+def _tasks(parameters, family):
+    """The tasks of the priors of a family."""
     options = [str(parameters.get(key, "")) for key in ("prior", "priors")]
-    return [task for option in options for task in option.split("+") if task]
+    networks = parameters.get("networks", "compact")
+    priors = (
+        family_and_task(prior, networks)
+        for option in options
+        for prior in option.split("+")
+    )
+    return [task for its_family, task in priors if its_family == family and task]
 
 
 def checksums_used(compact_names, parameters=None):
@@ -51,9 +57,8 @@ def checksums_used(compact_names, parameters=None):
     paths = _compact_paths(compact_names)
     if parameters:
         names = ["drunet"] if parameters.get("denoiser") == "drunet" else []
-        if parameters.get("networks", "compact") != "compact":
-            known = (task for task in _tasks(parameters) if task in PUBLISHED_RESTORERS)
-            names += map(published_file, known)
+        tasks = _tasks(parameters, "published")
+        names += [published_file(task) for task in tasks if task in PUBLISHED_RESTORERS]
         paths += [data_folder(KEY) / FILES[name].file for name in names]
     digests = {path.name: content_digest(path) for path in paths}
     return {name: digest[:12] for name, digest in digests.items() if digest}

@@ -1,4 +1,4 @@
-"""Pictures of 8 bits: PNG files, their PSNR, and the sheet of a dictionary."""
+"""Pictures of 8 bits: their files and PSNR, and the sheet of a dictionary."""
 
 import io
 import math
@@ -10,8 +10,10 @@ from PIL import Image
 
 from benchmark_utils.scoring import metrics
 
-# Pictures kept for the dashboard, from the first test images.
-N_PICTURES = 2
+# Pictures kept of the first test images; N_EXACT without loss, the others as previews.
+N_PICTURES, N_EXACT = 24, 2
+# Of previews, in percent: 20 kB for a photograph of 256x256, where a PNG has 110.
+QUALITY = 85
 
 # Of the largest magnitude: below, a phase is noise.
 DARK = 0.05
@@ -24,16 +26,24 @@ ATOM_WIDTH = 16
 
 def png(image):
     """An image (C, H, W) with values in [0, 1], clipped, as the bytes of a PNG file."""
+    return encoded(image, format="PNG")
+
+
+def encoded(image, **options):
+    """An image (C, H, W) with values in [0, 1], clipped, as the bytes of a file.
+
+    ``options`` are those of Pillow's ``save``.
+    """
     pixels = (image.clamp(0, 1).nan_to_num() * 255).round().byte()
     pixels = np.ascontiguousarray(pixels.movedim(0, -1).squeeze(-1).cpu().numpy())
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
+    Image.fromarray(pixels).save(buffer, **options)
     return buffer.getvalue()
 
 
-def decode(png):
-    """The bytes of a PNG file as uint8 (H, W, 3)."""
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+def decode(file):
+    """The bytes of a PNG or WebP file as uint8 (H, W, 3)."""
+    return np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
 
 
 def centre(picture, max_side):
@@ -112,7 +122,9 @@ def kspace(y):
 
 
 def of_result(batches, x_hat, snapshots=None, atoms=None):
-    """What the dashboard shows of a run: PNG files of the first N_PICTURES images.
+    """What the dashboard shows of a run: files of the first N_PICTURES images.
+
+    The first N_EXACT are PNG files, the others WebP files with some loss.
 
     Parameters
     ----------
@@ -123,23 +135,26 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
 
     Returns
     -------
-    dict: names (list of str), truth, measurement, reconstruction (lists of PNG),
+    dict: names (list of str), truth, measurement, reconstruction (lists of files),
     psnr (list of float; that of a picture is another where it shows a window of the
-    values), snapshots, {iteration: list of PNG}, and atoms (PNG), a sheet of all of
-    them, where there are some. Complex images have their magnitudes there, and "phase":
-    truth and reconstruction, the phases, and measurement, k-space. Vectors have their
-    atoms alone, or None.
+    values), snapshots, {iteration: list of N_EXACT files}, and atoms (PNG), a sheet of
+    all of them, where there are some. Complex images have their magnitudes there, and
+    "phase": truth and reconstruction, the phases, and measurement, k-space. Vectors
+    have their atoms alone, or None.
     """
     sheet = {} if atoms is None else {"atoms": png(atom_sheet(atoms))}
     if not batches[0].domain.is_image:
         return sheet or None
 
-    def first(pictures_of_batches):
-        images = [image for batch in pictures_of_batches for image in batch]
-        return [png(image) for image in images[:N_PICTURES]]
+    def first(pictures_of_batches, n=N_PICTURES):
+        images = [image for batch in pictures_of_batches for image in batch][:n]
+        previews = [
+            encoded(image, format="WEBP", quality=QUALITY) for image in images[N_EXACT:]
+        ]
+        return [*map(png, images[:N_EXACT]), *previews]
 
-    def shown(signals):
-        return first(b.domain.shown(x) for b, x in zip(batches, signals))
+    def shown(signals, n=N_PICTURES):
+        return first((b.domain.shown(x) for b, x in zip(batches, signals)), n)
 
     def psnr(signals):
         pairs = [
@@ -163,7 +178,7 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
         ),
         "reconstruction": shown(x_hat),
         "psnr": psnr(x_hat),
-        "snapshots": {k: shown(kept) for k, kept in (snapshots or {}).items()},
+        "snapshots": {k: shown(kept, N_EXACT) for k, kept in (snapshots or {}).items()},
         **phases,
         **sheet,
     }

@@ -17,6 +17,7 @@ from benchmark_utils.scoring.results import (
     short_label,
 )
 from benchmark_utils.scoring.statistics import TOGETHER, compared_to_best, draws, sign
+from benchmark_utils.scoring.tables import table_of, tabular
 
 
 @dataclass(frozen=True, repr=False)
@@ -114,16 +115,9 @@ class Report:
         """``table`` as text, or written to a file."""
         return self.table.to_csv(path, index=False)
 
-    def to_latex(self, score="psnr", digits=2):
-        """A table of solvers and problems (booktabs): in bold, the best of a column,
-        and what may be as good.
-        """
-        cells = self._cells(score, digits)
-        bold = self.marks(score).ne("")
-        cells = cells.mask(bold, r"\textbf{" + cells + "}")
-        cells.index = [_escaped(name) for name in cells.index]
-        cells.columns = [_escaped(short_label(name)) for name in cells.columns]
-        return cells.to_latex(column_format="l" + "c" * cells.shape[1])
+    def to_latex(self, score="psnr", digits=None):
+        """A table of solvers and problems (booktabs), as tools/export.py writes it."""
+        return tabular(table_of(read_results(self.results), score), score, digits)
 
     def figure(self, dataset=None, image=0):
         """A matplotlib figure: the truth, the measurement, what each solver made.
@@ -131,7 +125,8 @@ class Report:
         Parameters
         ----------
         dataset : str, one of ``table.dataset_name``; by default, the first one.
-        image : int, 0 or 1: pictures of the first two images are kept.
+        image : int, from 0: pictures of the first two images are kept without loss,
+            and of the next ones as previews.
         """
         df = read_results(self.results)
         dataset = dataset or self.table["dataset_name"].iloc[0]
@@ -158,7 +153,3 @@ class Report:
             axis.set_title(title, fontsize=8)
             axis.axis("off")
         return figure
-
-
-def _escaped(name):
-    return name.replace("_", r"\_").replace("%", r"\%").replace("&", r"\&")

@@ -30,6 +30,7 @@ LAST_ONLY = ["ssim", "lpips", "psnr_range", "psnr_kernel"]
 OF_IMAGES = ["psnr", *LAST_ONLY]
 ANOMALY = "objective_anomaly_"
 KEYS = ["dataset_name", "solver_name"]
+METHOD = ["dataset_name", "objective_name", "solver_name"]
 
 
 def mean_or_nan(values):
@@ -64,27 +65,56 @@ def with_gaps(values):
     return [float(value) if math.isfinite(value) else None for value in values]
 
 
-def last_rows(df, objective=None):
-    """The last row of each curve: one per dataset, objective, solver and repetition.
+def check_one_objective(df):
+    """Raise ``ValueError`` for results of several, which would be averaged."""
+    objectives = sorted(df["objective_name"].unique())
+    if len(objectives) > 1:
+        raise ValueError(
+            f"These results have several objectives ({', '.join(objectives)}): give a "
+            "file with one of them."
+        )
 
-    ``benchopt merge`` puts what several versions of the code computed under one name:
-    each keeps its own rows here, and says so in the name of the solver.
+
+def of_datasets(df, pattern):
+    """The rows of the datasets whose name has ``pattern`` in it.
+
+    Raises
+    ------
+    ValueError
+        There are none; the sentence says which there are.
     """
+    chosen = df[df["dataset_name"].str.contains(pattern, regex=False)]
+    if chosen.empty:
+        known = ", ".join(df["dataset_name"].unique())
+        raise ValueError(f"No name of a dataset has {pattern} in it: {known}.")
+    return chosen
+
+
+def versions_apart(df):
+    """The rows, where several versions of the code made curves of one name, renamed.
+
+    ``benchopt merge`` puts them under one name: each says in the name of the solver
+    which code it is of. The last row of a curve alone carries its code, and all the
+    rows of a file have one date.
+    """
+    if "final_results" not in df:
+        return df
+    run = [df[k].to_numpy() for k in (*METHOD, "idx_rep", "run_date") if k in df]
+    codes = df["final_results"].map(code_of).fillna("").astype(object)
+    codes = codes.groupby(run).transform("max")
+    several = codes.groupby(run[: len(METHOD)]).transform("nunique") > 1
+    if not several.any():
+        return df
+    versions = " (code " + codes.str[:6].replace("", "unknown") + ")"
+    return df.assign(solver_name=df["solver_name"] + versions.where(several, ""))
+
+
+def last_rows(df, objective=None):
+    """The last row of each curve: one per dataset, objective, solver and repetition."""
     if objective is not None:
         df = df[df["objective_name"] == objective]
-    method = ["dataset_name", "objective_name", "solver_name"]
-    rows = df.sort_values("stop_val", kind="stable")
-    if "final_results" in rows:
-        codes = rows["final_results"].map(code_of).astype(object)
-        n_codes = codes.groupby([rows[key] for key in method]).transform("nunique")
-        # The last row of a curve alone carries its code.
-        rows = rows[(n_codes < 2) | codes.notna()]
-        several = n_codes > 1
-        if several.any():
-            versions = " (code " + codes.fillna("").str[:6] + ")"
-            names = rows["solver_name"] + versions.where(several, "")
-            rows = rows.assign(solver_name=names)
-    return rows.groupby([*method, "idx_rep"], sort=False).tail(1)
+    rows = versions_apart(df).sort_values("stop_val", kind="stable")
+    return rows.groupby([*METHOD, "idx_rep"], sort=False).tail(1)
 
 
 def code_of(final_results):

@@ -221,6 +221,8 @@ def anomaly_tasks(anomaly):
     """The priors that ``anomaly`` names, as "denoiser+sr2": a list of tasks."""
     if not isinstance(anomaly, str):
         raise NotApplicable('it is names joined by "+", as in denoiser+sr2.')
+    if ":" in anomaly:
+        raise NotApplicable("It takes priors of this repository, without a family.")
     return [task for task in anomaly.split("+") if task]
 
 

@@ -15,7 +15,7 @@ from scipy import stats
 LEVEL = 0.95
 N_RESAMPLES = 9999
 SEED = 0
-LOWER_IS_BETTER = ("lpips",)
+LOWER_IS_BETTER = ("lpips", "nmse")
 TOGETHER = "cannot_be_told_apart"
 
 

@@ -19,6 +19,11 @@ class DictionarySolver(IterativeSolver):
     It starts from ``first_dictionary()``. Signals are x = D z, with z the codes of y
     under A D (``lam``, at most ``N_CODING`` iterations of FISTA from zero). The time of
     a point is that of the dictionary and of this coding.
+
+    lam : weight of the l1 norm of the codes.
+    n_steps : steps of learning.
+    n_atoms : number of atoms; None for as many as the true dictionary has, or as a
+        signal has values.
     """
 
     N_CODING = 100

@@ -1,5 +1,7 @@
 """``benchopt run`` exits with 1 where a solver had a bug, its other results saved.
 
+It numbers its runs too (progress.py).
+
 benchopt 1.10 prints the traceback of a solver that raises, goes on with the others and
 exits with 0 as soon as one of them has a result: a job on a cluster, or continuous
 integration, passes for a success. (Its BENCHOPT_RAISE_ON_ERROR stops at the first error
@@ -17,11 +19,13 @@ from unittest.mock import patch
 from benchopt import runner
 from benchopt.utils.terminal_output import TerminalOutput
 
+from benchmark_utils.solving.progress import counting_runs
+
 
 def exit_with_failures():
     """Make ``benchopt run`` exit with 1 on errors, if it is the main program."""
     if is_benchopt_run(sys.argv) and not hasattr(runner._run_benchmark, "__wrapped__"):
-        runner._run_benchmark = failing_on_errors(runner._run_benchmark)
+        runner._run_benchmark = failing_on_errors(counting_runs(runner._run_benchmark))
 
 
 def is_benchopt_run(argv):

@@ -47,6 +47,11 @@ class LearnedSolver(IterativeSolver):
     (``fingerprint``), parameters, the training images and their measurements, the kind
     of device. ``fit_time`` is that of the training, whenever it was; ``self.record`` is
     its record, and ``self.from_store`` tells whether it was there already.
+
+    n_steps : steps of training.
+    lr : learning rate of Adam.
+    batch : training images of a step; None for four, or as many as there are.
+    seed : of the first weights and of all the draws.
     """
 
     needs_truth = True
@@ -54,11 +59,7 @@ class LearnedSolver(IterativeSolver):
 
     @staticmethod
     def training(n_steps, lr):
-        """The parameters of a training, with two of their defaults.
-
-        batch : images of a step; None for four, or as many as there are.
-        seed : of the first weights and of all the draws.
-        """
+        """The parameters of a training, with two of their defaults."""
         return {
             "n_steps": COUNT(n_steps),
             "lr": POSITIVE(lr),

@@ -3,9 +3,9 @@
 import torch
 
 from benchmark_utils.common.fingerprint import Fingerprinted
-from benchmark_utils.physics.degradations import DEGRADATIONS
-from benchmark_utils.priors.compact import compact_names
+from benchmark_utils.priors.compact import TASKS, compact_names
 from benchmark_utils.priors.denoisers import check_denoiser, load_denoiser
+from benchmark_utils.priors.published_weights import find_published, load_published
 from benchmark_utils.priors.restoration import check_restoration, load_restoration
 from benchmark_utils.priors.used_weights import (
     checksums_used,
@@ -35,6 +35,16 @@ class UsesNetworks(Fingerprinted):
     def check_restoration(self, task, networks="compact", **ranges):
         """Raise ``NotApplicable`` or ``Unavailable`` where it cannot be loaded."""
         check_restoration(task, networks, shapes=self._image_shapes(), **ranges)
+
+    def check_published(self, name):
+        """Raise ``Unavailable`` where its weights are not here."""
+        find_published(name)
+
+    def load_published(self, name):
+        """A published network as it is: who calls it counts its ``n_images``."""
+        network = load_published(name, self.device)
+        self._networks.append(network)
+        return network
 
     def load_denoiser(self, name):
         """A denoiser of the registry, on the solver's device, its calls counted."""
@@ -92,4 +102,4 @@ class UsesNetworks(Fingerprinted):
         if named is not None:
             return named
         loads = not LOADERS.isdisjoint(self.dependencies().calls)
-        return (compact_names(*DEGRADATIONS), True) if loads else ([], False)
+        return (compact_names(*TASKS), True) if loads else ([], False)

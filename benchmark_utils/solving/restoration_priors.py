@@ -15,7 +15,8 @@ class RestorationPriors(IterativeSolver):
     Terris, Kamilov and Moreau (CVPR 2025). What solvers define is ``iterate``, from
     ``residuals()``, ``level(f, noise)``, ``weight(f)`` and ``start(f)``.
 
-    priors : tasks joined by "+", "denoiser+deblur+sr2".
+    priors : tasks joined by "+", "denoiser+deblur+sr2", each of ``networks``, or of
+        the family before it: "denoiser+published:sr2".
     networks : "compact" (this repository's) or "published".
     degradation : "own", the one that each network was trained to undo; "measurement",
         D = A, where y has the size of x; "none", D = identity: with gamma = 1,
@@ -31,7 +32,8 @@ class RestorationPriors(IterativeSolver):
         JPEG quality, share of missing pixels); 1 is what the networks were trained on.
     shifts : T_n(x) is computed on x shifted by up to 10% of its sides (circularly).
     average : the last iterations are averaged.
-    init : "initial_guess" (regularised pseudo-inverse) or "adjoint" (A^T y).
+    init : what comes first, "initial_guess" (regularised pseudo-inverse) or "adjoint"
+        (A^T y).
     """
 
     parameters = {

@@ -7,6 +7,7 @@ from benchopt import BaseSolver
 from benchopt.stopping_criterion import StoppingCriterion
 
 from benchmark_utils.common.checksums import files_read
+from benchmark_utils.common.descriptions import Described
 from benchmark_utils.common.device import resolved
 from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.machine import machine_record
@@ -44,13 +45,15 @@ class FixedBudget(StoppingCriterion):
         return False, "running", self.get_next_stop_val(stop_val)
 
 
-class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
+class IterativeSolver(Described, UsesNetworks, ShortName, BaseSolver):
     """A solver is its ``iterate``; this class runs it on every batch and reports.
 
     What a solver defines
     ---------------------
     name, parameters : as in benchopt. What a value must be stands beside its default:
-        ``"n_iter": COUNT(20)`` (benchmark_utils/common/parameters.py).
+        ``"n_iter": COUNT(20)`` (benchmark_utils/common/parameters.py). What it means is
+        an entry of the docstring, as in ``solvers/tv.py``; those that many solvers
+        have are described at the end of this one.
     search_space : dict of Range, Iterations or Choice
         The hyper-parameters to tune. Their value in ``parameters`` is "tuned": the
         value of config/tuned.yml for the problem at hand, or the default.
@@ -86,6 +89,12 @@ class IterativeSolver(UsesNetworks, ShortName, BaseSolver):
     early keeps its last iterate. The time of a point is that of the iterations, and of
     making its images; evaluation and pictures are not counted, and CUDA is synchronised
     before each time stamp.
+
+    n_iter : iterations.
+    denoiser : "compact" (this repository's), "equivariant" (its mean over rotations and
+        reflections), "drunet" (downloaded), "tv" or "bm3d".
+    prior : the task of the restoration network, as "sr2" or "deblur".
+    networks : "compact" (this repository's) or "published" (downloaded).
     """
 
     sampling_strategy = "callback"

@@ -288,6 +288,7 @@ def test_a_worker_keeps_the_fingerprint_that_it_is_sent(instance):
         ("SHARP", ["deblur"], False),
         ("FiRe-HQS[priors='denoiser+sr2']", ["denoiser", "sr2"], False),
         ("FiRe-HQS[networks=published]", [], True),
+        ("FiRe-HQS[priors='published:sr2+compact:jpeg+motion']", ["jpeg", "motion"], 1),
     ],
 )
 def test_the_weights_that_count_are_those_that_parameters_name(

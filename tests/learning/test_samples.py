@@ -6,7 +6,14 @@ import torch
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.data.batches import measure
-from benchmark_utils.learning.samples import Samples, images_of, turned
+from benchmark_utils.learning.samples import (
+    Samples,
+    draw_turns,
+    images_of,
+    turned,
+    turned_back,
+    turned_by,
+)
 from benchmark_utils.physics.problems import make_physics
 
 
@@ -96,6 +103,13 @@ def test_images_are_turned_by_the_symmetries_of_their_shape(shape, n_symmetries)
     found = {tuple(image.flatten().tolist()) for image in images}
     assert images.shape == x.shape and len(found) == n_symmetries
     assert all(sorted(image) == sorted(x[0].flatten().tolist()) for image in found)
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (4, 6)])
+def test_images_that_are_turned_back_are_the_same_again(shape):
+    x = torch.rand(40, 2, *shape)
+    turns = draw_turns(40, torch.Generator().manual_seed(0))
+    assert torch.equal(turned_back(turned_by(x, turns), turns), x)
 
 
 def test_masks_of_k_space_go_with_their_images():

@@ -33,9 +33,10 @@ from benchmark_utils.physics.degradations import (
 from benchmark_utils.physics.degraded import adjoint
 from benchmark_utils.physics.holes import RADIUS, fill_holes
 from benchmark_utils.physics.problems import PROBLEMS, make_physics
+from benchmark_utils.priors.compact import TASKS
 
 EACH = {**DEGRADATIONS, "sr4": Downscaling(4), "brush": BrushMask()}
-LINEAR = [name for name in EACH if name != "jpeg"]
+LINEAR = [*(task for task in TASKS if task != "jpeg"), "sr4", "brush"]
 # Those that differ from one image to the next, even without noise.
 RANDOM = ["deblur", "motion", "jpeg", "inpaint", "brush"]
 

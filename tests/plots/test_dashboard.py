@@ -75,21 +75,30 @@ def with_images(*runs, dataset="d", **kept):
     return df
 
 
-def ranking(df):
+RANKING = {"objective": "Restore", "data": "all", "score": "PSNR (dB)"}
+UNSEEN = str.maketrans("", "", "\u2007\u2060\u200b")
+
+
+def ranking(df, **options):
     """{solver: {column: cell}}, without the spaces that align numbers."""
-    plot = PLOTS["ranking"]
-    columns = plot.get_metadata(df, objective="Restore")["columns"]
-    rows = plot.plot(df, objective="Restore")
+    plot, options = PLOTS["ranking"], RANKING | options
+    columns = plot.get_metadata(df, **options)["columns"]
+    rows = plot.plot(df, **options)
     return {
         row[0]: dict(
-            zip(columns, (cell.replace("\u00a0", "") for cell in row), strict=True)
+            zip(columns, (cell.translate(UNSEEN) for cell in row), strict=True)
         )
         for row in rows
     }
 
 
-def title(df):
-    return PLOTS["ranking"].get_metadata(df, objective="Restore")["title"]
+def psnrs(row):
+    """The cells of a row without their seconds."""
+    return {column: cell.split(" (")[0] for column, cell in row.items()}
+
+
+def title(df, **options):
+    return PLOTS["ranking"].get_metadata(df, **RANKING | options)["title"]
 
 
 def test_the_best_of_each_column_is_in_bold_and_no_other():
@@ -99,18 +108,12 @@ def test_the_best_of_each_column_is_in_bold_and_no_other():
         ("photos[problem=denoising]", "A", 28.0, 1),
         ("photos[problem=denoising]", "B", 27.0, 1),
     )
-    a, b = ranking(df).values()
-    assert (a["sr4"], a["denoising"], a["mean"]) == (
-        "20.00 dB",
-        "**28.00** dB",
-        "24.00 dB",
-    )
-    assert (b["sr4"], b["denoising"], b["mean"]) == (
-        "**30.00** dB",
-        "27.00 dB",
-        "**28.50** dB",
-    )
-    assert a["rank"] == b["rank"] == "1.5 of 2"
+    rows = ranking(df)
+    a, b = psnrs(rows["A"]), psnrs(rows["B"])
+    assert (a["sr4"], a["noise"], a["mean"]) == ("20.00", "**28.00**", "24.00")
+    assert (b["sr4"], b["noise"], b["mean"]) == ("**30.00**", "27.00", "**28.50**")
+    assert a["#"] == b["#"] == "1.5"
+    assert "photos: denoising, sr4" in title(df)
 
 
 BASE = np.array([20.0, 24.0, 28.0, 31.0, 35.0])
@@ -119,26 +122,26 @@ JITTER = np.array([0.1, -0.1, 0.1, -0.1, 0.05])
 
 def test_all_that_cannot_be_told_from_the_best_is_in_bold_with_the_interval():
     df = with_images(("Best", BASE), ("Near", BASE - 0.02 + JITTER), ("Far", BASE - 1))
-    rows = ranking(df)
-    assert rows["Best"]["d"] == "**27.60** dB"
+    rows = {solver: psnrs(row) for solver, row in ranking(df).items()}
+    assert rows["Best"]["d"] == "**27.60**"
     number, interval = rows["Near"]["d"].split(" ±")
     assert number == "**27.59**"
     # Student's, of the five differences; images differ by far more.
     assert float(interval) == pytest.approx(0.12, abs=0.03)
     assert rows["Far"]["d"].startswith("26.60")
-    assert rows["Near"]["mean"] == rows["Near"]["d"]
     assert "5 images and 1 repetition" in title(df) and "95% interval" in title(df)
 
 
 def test_of_one_image_nothing_can_be_told():
     rows = ranking(with_images(("A", [30.0]), ("B", [20.0])))
-    assert (rows["A"]["d"], rows["B"]["d"]) == ("**30.00** dB", "**20.00** dB")
+    cells = {solver: psnrs(row)["d"] for solver, row in rows.items()}
+    assert cells == {"A": "**30.00**", "B": "**20.00**"}
 
 
 def test_how_many_images_and_repetitions_there_are_is_said():
     runs = [(name, BASE + i, i) for name in "AB" for i in range(3)]
     four = with_images(("A", BASE[:4]), ("B", BASE[:4]), dataset="e")
-    both = pd.concat([with_images(*runs), four])
+    both = pd.concat([with_images(*runs), four], ignore_index=True)
     assert "4 to 5 images and 1 to 3 repetitions" in title(both)
     assert "the test images and 1 repetition" in title(table(("d", "A", 30.0, 1)))
 
@@ -161,9 +164,9 @@ def test_a_solver_that_diverged_ranks_last_and_has_no_mean():
         ("d", "Diverges", NAN, 1), ("d", "Poor", -40.0, 1), ("d", "Good", 30.0, 1)
     )
     rows = ranking(df)
-    places = [rows[s]["rank"] for s in ("Good", "Poor", "Diverges")]
-    assert places == sorted(places) == ["1.0 of 3", "2.0 of 3", "not ranked"]
-    assert rows["Diverges"]["d"] == rows["Diverges"]["mean"] == "diverged"
+    places = [rows[s]["#"] for s in ("Good", "Poor", "Diverges")]
+    assert places == sorted(places) == ["1.0", "2.0", "not ranked"]
+    assert psnrs(rows["Diverges"])["d"] == "diverged"
 
 
 def test_a_perfect_solver_ranks_first_and_is_called_exact():
@@ -171,18 +174,17 @@ def test_a_perfect_solver_ranks_first_and_is_called_exact():
         ("d", "Good", 30.0, 1), ("d", "Exact", INF, 1), ("d", "Diverges", -INF, 1)
     )
     rows = ranking(df)
-    places = [rows[s]["rank"] for s in ("Exact", "Good", "Diverges")]
-    assert places == ["1.0 of 3", "2.0 of 3", "not ranked"]
-    assert rows["Exact"]["d"] == rows["Exact"]["mean"] == "**exact**"
-    assert rows["Good"]["d"] == "30.00 dB"
-    assert rows["Diverges"]["d"] == "diverged"
+    places = [rows[s]["#"] for s in ("Exact", "Good", "Diverges")]
+    assert places == ["1.0", "2.0", "not ranked"]
+    cells = [psnrs(rows[s])["d"] for s in ("Exact", "Good", "Diverges")]
+    assert cells == ["**exact**", "30.00", "diverged"]
 
 
 def test_repetitions_are_averaged_before_ranking():
     df = table(("d", "A", 31.0, 1, 0), ("d", "A", 21.0, 1, 1), ("d", "B", 27.0, 1))
     rows = ranking(df)
-    assert (rows["A"]["d"], rows["B"]["d"]) == ("26.00 dB", "**27.00** dB")
-    assert (rows["A"]["rank"], rows["B"]["rank"]) == ("2.0 of 2", "1.0 of 2")
+    assert rows["A"]["d"].startswith("26.00 (") and rows["A"]["#"] == "2.0"
+    assert rows["B"]["d"].startswith("**27.00** (") and rows["B"]["#"] == "1.0"
 
 
 def test_a_solver_that_missed_a_dataset_says_so_and_comes_last_without_a_mean():
@@ -192,11 +194,65 @@ def test_a_solver_that_missed_a_dataset_says_so_and_comes_last_without_a_mean():
     rows = ranking(df)
     assert (rows["Partial"]["runs"], rows["Full"]["runs"]) == ("1/2", "2/2")
     assert rows["Partial"]["hard"] == "not run"
-    assert (rows["Partial"]["mean"], rows["Partial"]["rank"]) == (
-        "incomplete",
-        "not ranked",
+    partial, full = rows["Partial"], rows["Full"]
+    assert (partial["mean"], partial["#"]) == ("incomplete", "not ranked")
+    assert (full["mean"], full["#"]) == ("**29.50**", "1.5")
+
+
+def test_means_come_last_and_not_at_all_with_one_dataset():
+    one = table(("d", "A", 20.0, 1))
+    assert list(ranking(one)["A"]) == ["solver", "#", "d"]
+    two = table(("d", "A", 20.0, 1), ("e", "A", 30.0, 1))
+    assert list(ranking(two)["A"]) == ["solver", "#", "e", "d", "mean"]
+
+
+def test_no_header_is_wider_than_its_cells():
+    df = table(("d", "A", 8.0, 200), ("photos[problem=a_long_problem]", "A", 20.0, 0.5))
+    plot = PLOTS["ranking"]
+    columns = plot.get_metadata(df, **RANKING)["columns"]
+    ((_, _, *cells),) = plot.plot(df, **RANKING)
+    assert columns[2:] == ["a long problem", "d", "mean"]
+    for column, cell in zip(columns[2:], cells, strict=True):
+        assert len(cell.split(" ")[-1]) > len(column)
+
+
+def test_seconds_stand_beside_the_score():
+    df = table(("d", "A", 20.0, 0.512), ("d", "B", 8.0, 234.5), ("d", "C", 9.0, 1e-4))
+    cells = [ranking(df)[solver]["d"].split(" (")[1] for solver in "ABC"]
+    assert cells == ["0.51\u00a0s)", "234\u00a0s)", "<.01\u00a0s)"]
+
+
+def test_another_score_has_a_table_of_its_own_where_some_data_have_it():
+    df = table(("d", "A", 20.0, 1), ("d", "B", 30.0, 1), ("e", "A", 20.0, 1))
+    assert "PSNR in ker A (dB)" in PLOTS["ranking"].options["score"](df)
+    assert ranking(df, score="PSNR in ker A (dB)") == {}
+    assert "No run here has this score" in title(df, score="PSNR in ker A (dB)")
+    df["objective_lpips"] = np.where(df["dataset_name"] == "d", 0.25, NAN)
+    df.loc[df["solver_name"] == "A", "objective_lpips"] /= 2
+    assert "LPIPS" in PLOTS["ranking"].options["score"](df)
+    rows = ranking(df, score="LPIPS")
+    assert list(rows["A"]) == ["solver", "#", "d"]
+    assert (rows["A"]["#"], rows["B"]["#"]) == ("1.0", "2.0")
+    assert psnrs(rows["A"])["d"] == "**0.125**"
+
+
+def test_kinds_of_data_have_tables_of_their_own_first_where_all_are_too_wide():
+    few = table(("d[problem=sr4]", "A", 20.0, 1), ("e", "A", 30.0, 1))
+    many = table(
+        *((f"d[problem={i}]", "A", 20.0, 1) for i in range(5)), ("e", "A", 1, 1)
     )
-    assert (rows["Full"]["mean"], rows["Full"]["rank"]) == ("**29.50** dB", "1.5 of 2")
+    options = PLOTS["ranking"].options["data"]
+    assert options(few) == ["all", "e", "d"] and options(many) == ["e", "d", "all"]
+    assert options(many.iloc[2:]) == ["all"]
+    assert list(ranking(few, data="e")["A"]) == ["solver", "#", "e"]
+
+
+def test_the_title_says_what_ran():
+    run = {"date": "2026-01-02T03:04:05", "commit": "abcdef0123", "dirty": False}
+    run["versions"] = {"torch": "2.0", "numpy": "2.4"}
+    df = with_images(("A", BASE), run={"A": run})
+    first = title(df).split("\n")[0]
+    assert first == "Restore: 2026-01-02, commit abcdef0, torch 2.0"
 
 
 # -- the best on each image -----------------------------------------------------------
@@ -206,19 +262,20 @@ def test_the_best_and_the_second_of_each_image_are_named():
     df = with_images(
         ("A", [30.0, 20.0]), ("B", [29.5, 21.0]), ("C", [10.0, 25.5]), ("D", [NAN, 9.0])
     )
-    options = {"dataset": "d", "objective": "Restore", "score": "psnr"}
-    assert PLOTS["per_image"].plot(df, **options) == [
-        ["image0", "A", "30.00 dB", "B", "29.50 dB"],
-        ["image1", "C", "25.50 dB", "B", "21.00 dB"],
+    options = {"dataset": "d", "objective": "Restore", "score": "PSNR (dB)"}
+    rows = PLOTS["per_image"].plot(df, **options)
+    assert [[cell.translate(UNSEEN) for cell in row] for row in rows] == [
+        ["image0", "A", "30.00", "B", "29.50"],
+        ["image1", "C", "25.50", "B", "21.00"],
     ]
     metadata = PLOTS["per_image"].get_metadata(df, **options)
-    assert metadata["columns"] == ["image", "best", "psnr", "second", "its psnr"]
+    assert "PSNR (dB)" in metadata["title"]
     assert "2 images: A 1, C 1" in metadata["title"]
 
 
 def test_what_is_exact_or_diverged_on_an_image_is_said():
     df = with_images(("A", [INF]), ("B", [NAN]))
-    options = {"dataset": "d", "objective": "Restore", "score": "psnr"}
+    options = {"dataset": "d", "objective": "Restore", "score": "PSNR (dB)"}
     row = ["image0", "A", "exact", "B", "diverged"]
     assert PLOTS["per_image"].plot(df, **options) == [row]
 
@@ -226,7 +283,7 @@ def test_what_is_exact_or_diverged_on_an_image_is_said():
 def test_without_scores_of_images_the_view_says_so():
     df = table(("d", "A", 30.0, 1))
     plots, options = PLOTS["per_image"]._get_all_plots(df)
-    assert options["score"] == ["psnr"]
+    assert options["score"] == ["PSNR (dB)"]
     ((view,)) = plots.values()
     assert view["data"] == [] and "No scores of images" in view["title"]
 
@@ -234,30 +291,122 @@ def test_without_scores_of_images_the_view_says_so():
 # -- curves ---------------------------------------------------------------------------
 
 
-def curves(df, column="objective_psnr", axis="Time"):
+CURVES = {"dataset": "d", "objective": "Restore", "score": "PSNR (dB)"}
+
+
+def curves(df, **options):
     """{solver: (x, y)}"""
-    options = {"dataset": "d", "objective": "Restore"}
-    drawn = PLOTS["curves"].plot(df, **options, objective_column=column, X_axis=axis)
+    drawn = PLOTS["curves"].plot(df, **CURVES | {"against": "time"} | options)
     return {curve["label"]: (curve["x"], curve["y"]) for curve in drawn}
 
 
 def test_scores_of_the_last_iterate_alone_are_not_offered_as_curves():
     df = table(("d", "A", 30.0, 1)).assign(objective_ssim=[0.9, NAN])
     df = df.assign(objective_anomaly_sr2=[-40.0, NAN], objective_psnr_kernel=[NAN, NAN])
+    df = df.assign(objective_data_fit=[0.1, 0.2])
     _, options = PLOTS["curves"]._get_all_plots(df)
-    assert sorted(options["objective_column"]) == [
-        "objective_diverged",
-        "objective_psnr",
-    ]
+    assert options["score"] == ["PSNR (dB)", "Data fit"]
 
 
-@pytest.mark.parametrize("axis, last", [("Time", 1), ("Iteration", 10)])
-def test_a_score_is_drawn_where_it_was_measured(axis, last):
+@pytest.mark.parametrize("against, last", [("time", 1), ("iteration", 10)])
+def test_a_score_is_drawn_where_it_was_measured(against, last):
     df = table(("d", "A", 30.0, 1), ("d", "Diverges", NAN, 1))
-    df["objective_ssim"] = np.where(df["stop_val"] == 10, 0.9, NAN)
-    assert curves(df, "objective_ssim", axis)["A"] == ([last], [0.9])
-    x, y = curves(df, axis=axis)["Diverges"]
+    df["objective_psnr_min"] = np.where(df["stop_val"] == 10, 0.9, NAN)
+    score = "PSNR of the worst image (dB)"
+    assert curves(df, score=score, against=against)["A"] == ([last], [0.9])
+    x, y = curves(df, against=against)["Diverges"]
     assert (len(x), y) == (1, [99.0])
+
+
+def long_curve(solver, psnrs, calls=None):
+    """One point per iteration, a second each."""
+    rows = table(*(("d", solver, psnr, i + 1) for i, psnr in enumerate(psnrs)))
+    rows = rows[rows["stop_val"] == 10].iloc[::-1].assign(stop_val=range(len(psnrs)))
+    return rows if calls is None else rows.assign(objective_n_network_calls=calls)
+
+
+def test_what_falls_far_below_the_best_squeezes_no_curve_and_is_named():
+    df = pd.concat(
+        [
+            long_curve("Good", [20.0, 25.0, 30.0]),
+            long_curve("Falls", [20.0, 5.0, -19.0]),
+        ]
+    )
+    found = curves(df)
+    assert found["Good"][1] == [20, 25, 30]
+    assert found["Falls"][1] == [20, None, None]
+    said = PLOTS["curves"].get_metadata(df, **CURVES, against="time")["title"]
+    assert "Not drawn below 10.0 dB: Falls" in said
+
+
+def test_a_long_curve_keeps_its_ends_and_markers_that_stay_apart():
+    x, _ = curves(long_curve("A", np.linspace(10, 20, 500)))["A"]
+    assert len(x) <= 25 and (x[0], x[-1]) == (1, 500) and x == sorted(set(x))
+
+
+def test_against_network_calls_only_the_solvers_that_call_networks_are_drawn():
+    df = pd.concat(
+        [
+            long_curve("TV", [20.0, 21.0], calls=[0, 0]),
+            long_curve("PnP", [25.0, 30.0], calls=[3, 6]),
+        ]
+    )
+    assert curves(df, against="network calls") == {"PnP": ([3, 6], [25, 30])}
+    none = df[df["solver_name"] == "TV"]
+    metadata = PLOTS["curves"].get_metadata(none, **CURVES, against="network calls")
+    assert curves(none, against="network calls") == {}
+    assert "No solver here calls a network" in metadata["title"]
+
+
+def test_axes_have_words_and_units():
+    metadata = PLOTS["curves"].get_metadata(
+        table(("d", "A", 30.0, 1)), **CURVES, against="time"
+    )
+    assert metadata["xlabel"].startswith("Time (seconds)")
+    assert metadata["ylabel"] == "PSNR (dB)"
+
+
+def test_twenty_solvers_have_styles_of_their_own_which_are_the_same_in_all_views():
+    df = table(*(("d", f"{i:02}", 20.0 + i, 1 + i) for i in range(20)))
+    views = {
+        kind: PLOTS[kind].plot(df, **options)
+        for kind, options in {
+            "curves": CURVES | {"against": "time"},
+            "pareto": {"dataset": "d", "objective": "Restore"},
+        }.items()
+    }
+    ours, theirs = (
+        {t["label"]: (t["color"], t["marker"]) for t in view} for view in views.values()
+    )
+    del theirs["Pareto front"]
+    assert ours == theirs and len(set(ours.values())) == 20
+
+
+def test_versions_of_code_are_curves_of_their_own():
+    ends = [table(("d", "A", psnr, 1)) for psnr in (20.0, 30.0)]
+    for df, code in zip(ends, ("aaaaaaaa", "bbbbbbbb")):
+        df["run_date"] = code
+        df.at[0, "final_results"] = {"code": code}
+    merged = pd.concat(ends, ignore_index=True)
+    assert set(curves(merged)) == {"A (code aaaaaa)", "A (code bbbbbb)"}
+    rows = PLOTS["scores"].plot(merged, dataset="d", objective="Restore")
+    assert {row[0] for row in rows} == {"A (code aaaaaa)", "A (code bbbbbb)"}
+
+
+# -- all scores -----------------------------------------------------------------------
+
+
+def test_scores_that_some_solver_has_are_shown_with_their_digits():
+    df = table(("d", "A", 31.234, 1.26), ("d", "B", NAN, 2))
+    df["objective_ssim"] = [NAN, NAN, 0.91236, NAN]
+    df["objective_n_network_calls"] = 0.0
+    options = {"dataset": "d", "objective": "Restore"}
+    columns = PLOTS["scores"].get_metadata(df, **options)["columns"]
+    rows = PLOTS["scores"].plot(df, **options)
+    assert columns == ["solver", "PSNR", "SSIM", "time"]
+    found = {row[0]: [cell.translate(UNSEEN) for cell in row[1:]] for row in rows}
+    assert found["A"] == ["31.23", "0.9124", "1.3\u00a0s"]
+    assert found["B"][:2] == ["diverged", "-"]
 
 
 # -- Pareto ---------------------------------------------------------------------------
@@ -323,34 +472,50 @@ def random_picture(*shape):
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def reconstructions(truth, measurement, ours, psnr=30.0):
-    df = table(("d", "A", psnr, 1))
-    pictures = {"names": ["cat"], "truth": [png(truth)]}
-    pictures |= {"measurement": [png(measurement)], "reconstruction": [png(ours)]}
-    df.at[0, "final_results"] = pictures
-    options = {"dataset": "d", "objective": "Restore", "picture": 1}
-    assert PLOTS["reconstructions"].get_metadata(df, **options)["title"] == "d: cat"
-    return PLOTS["reconstructions"].plot(df, **options)
+RECONSTRUCTIONS = {"dataset": "d", "objective": "Restore", "picture": "1. cat"}
 
 
-def test_pictures_are_colour_arrays_in_0_1_with_the_psnr_of_what_is_shown():
+def reconstructions(truth, measurement, *ours, psnr=30.0):
+    """The cards, of solvers A, B..."""
+    df = table(*(("d", name, psnr, 1) for name in "ABC"[: len(ours)]))
+    for i, picture in zip(df.index[df["stop_val"] == 10], reversed(ours)):
+        pictures = {"names": ["cat"], "truth": [png(truth)]}
+        pictures |= {
+            "measurement": [png(measurement)],
+            "reconstruction": [png(picture)],
+        }
+        df.at[i, "final_results"] = pictures
+    metadata = PLOTS["reconstructions"].get_metadata(df, **RECONSTRUCTIONS)
+    assert metadata["title"].startswith("d: cat")
+    return PLOTS["reconstructions"].plot(df, **RECONSTRUCTIONS)
+
+
+def tiles(card):
+    """The picture, its detail and their errors, of 128x128 pixels, in 0..255."""
+    image = card["image"]
+    assert image.shape == (256, 256, 3) and image.min() >= 0 and image.max() <= 1
+    return [part * 255 for row in np.split(image, 2) for part in np.split(row, 2, 1)]
+
+
+def agree(tile, pixels):
+    """All but the frame of the detail, to the levels that are kept."""
+    return np.mean(np.abs(tile - pixels.astype(float)).max(-1) <= 2) > 0.96
+
+
+def test_truth_and_measurement_come_first_then_the_solvers_the_best_first():
     truth = random_picture(64, 64, 3)
-    ours = (truth // 2).astype(np.uint8)
-    shown = reconstructions(truth, truth, ours)
-    mse = np.mean(((truth - ours.astype(float)) / 255) ** 2)
-    labels = ["Truth", "Measurement", f"A: {-10 * np.log10(mse):.2f} dB"]
-    assert [picture["label"] for picture in shown] == labels
-    for picture, pixels in zip(shown, (truth, truth, ours), strict=True):
-        image = picture["image"]
-        assert image.shape == (64, 64, 3)
-        assert image.min() >= 0 and image.max() <= 1
-        # All but the inset (3/8 of each side) and the frame of the detail.
-        same = np.abs(image * 255 - pixels).max(-1) <= 2
-        assert same.mean() > 1 - (3 / 8) ** 2 - 0.01
+    poor, good = (truth // 2).astype(np.uint8), truth - truth // 8
+    cards = reconstructions(truth, 255 - truth, poor, good)
+    labels = [card["label"] for card in cards]
+    mse = np.mean(((truth - poor.astype(float)) / 255) ** 2)
+    assert labels[:2] == ["Truth", "Measurement"] and labels[2].startswith("B: ")
+    assert labels[3] == f"A: {-10 * np.log10(mse):.2f} dB"
+    for card, pixels in zip(cards, (truth, 255 - truth, good, poor), strict=True):
+        assert agree(tiles(card)[0], pixels.repeat(2, 0).repeat(2, 1))
 
 
 def test_phases_are_shown_apart_beside_k_space():
-    truth, phase, k_space = (random_picture(64, 64, 3) // n for n in (1, 2, 3))
+    truth, phase, k_space = (random_picture(128, 128, 3) // n for n in (1, 2, 3))
     df = table(("d", "A", 30.0, 1), ("d", "B", 30.0, 1))
     for i in (0, 2):
         keys = "truth", "measurement", "reconstruction"
@@ -359,48 +524,87 @@ def test_phases_are_shown_apart_beside_k_space():
         df.at[i, "final_results"] = {"names": ["head"], **kept, "phase": phases}
     plot = PLOTS["reconstructions"]
     assert plot.options["part"](df) == ["image", "phase"]
-    options = {"dataset": "d", "objective": "Restore", "picture": 1}
+    options = RECONSTRUCTIONS | {"picture": "1. head"}
     assert len(plot.plot(df, **options, part="image")) == 4
-    shown = plot.plot(df, **options, part="phase")
-    assert [p["label"] for p in shown] == ["Truth", "k-space", "B", "A"]
-    for picture, pixels in zip(shown, (phase, k_space, truth, truth), strict=True):
-        same = np.abs(picture["image"] * 255 - pixels).max(-1) <= 2
-        assert same.mean() > 0.8
+    cards = plot.plot(df, **options, part="phase")
+    assert [card["label"] for card in cards] == ["Truth", "k-space", "B", "A"]
+    for card, pixels in zip(cards, (phase, k_space, truth, truth), strict=True):
+        assert agree(tiles(card)[0], pixels)
 
 
-def test_the_same_detail_is_enlarged_three_times_in_each_picture():
-    truth = np.full((64, 64), 100, np.uint8)
-    truth[8:16, 40:48] = random_picture(8, 8)
+def test_the_same_detail_is_beside_each_picture_and_covers_none():
+    truth = np.full((128, 128, 3), 100, np.uint8)
+    truth[64:96, 32:64] = random_picture(32, 32, 3)
     ours = 255 - truth
-    for picture, pixels in zip(
-        reconstructions(truth, truth, ours), (truth, truth, ours), strict=True
-    ):
-        inset = picture["image"][-24:, :24, 0] * 255
-        enlarged = pixels[8:16, 40:48].repeat(3, 0).repeat(3, 1).astype(float)
-        assert np.abs(inset - enlarged)[1:-1, 1:-1].max() <= 2
+    cards = reconstructions(truth, truth, ours)
+    for card, pixels in zip(cards, (truth, truth, ours), strict=True):
+        picture, detail, *_ = tiles(card)
+        assert agree(picture, pixels)
+        enlarged = pixels[64:96, 32:64].repeat(4, 0).repeat(4, 1).astype(float)
+        assert np.abs(detail - enlarged).max() <= 2
+
+
+@pytest.mark.parametrize("side", [64, 128, 256, 500])
+def test_the_detail_is_framed_in_pictures_of_any_size(side):
+    truth = np.full((side, side, 3), 100, np.uint8)
+    picture, *_ = tiles(reconstructions(truth, truth, truth)[0])
+    green = picture[..., 1] - picture[..., 0] > 150
+    assert green.any(0).sum() >= 4 and green.any(1).sum() >= 4
+
+
+def test_errors_are_below_each_solver_black_for_none_and_white_from_a_fifth():
+    truth = np.full((128, 128, 3), 100, np.uint8)
+    ours = truth.copy()
+    ours[:64] += 51
+    truth_card, _, card = reconstructions(truth, truth, ours)
+    _, _, error, _ = tiles(card)
+    assert error[:64].min() >= 240 and error[64:].max() == 0
+    assert tiles(truth_card)[2].min() == 255
 
 
 def test_a_small_measurement_is_shown_enlarged_with_its_own_size():
     truth = random_picture(64, 64, 3)
     measurement = truth[::4, ::4]
-    shown = reconstructions(truth, measurement, 255 - truth)[1]
-    assert shown["label"] == "Measurement (16x16 pixels)"
-    enlarged = measurement.repeat(4, 0).repeat(4, 1).astype(float)
-    assert np.mean(np.abs(shown["image"] * 255 - enlarged).max(-1) <= 2) > 0.8
+    card = reconstructions(truth, measurement, 255 - truth)[1]
+    assert card["label"] == "Measurement (16x16 pixels)"
+    assert agree(tiles(card)[0], measurement.repeat(8, 0).repeat(8, 1))
 
 
-def test_a_large_picture_is_shown_by_its_centre():
-    truth = random_picture(300, 400, 3)
-    image = reconstructions(truth, truth, 255 - truth)[0]["image"]
-    assert image.shape == (256, 256, 3)
-    centre = truth[22:278, 72:328].astype(float)
-    assert np.mean(np.abs(image * 255 - centre).max(-1) <= 2) > 0.8
+@pytest.mark.parametrize("shape", [(300, 400), (40, 200), (60, 40)])
+def test_a_picture_of_any_shape_is_whole_in_its_tile(shape):
+    truth = np.zeros((*shape, 3), np.uint8)
+    picture, *_ = tiles(reconstructions(truth, truth, truth)[0])
+    dark = (picture < 10).all(-1)
+    rows, columns = np.flatnonzero(dark.any(1)), np.flatnonzero(dark.any(0))
+    height, width = (np.ptp(found) + 1 for found in (rows, columns))
+    assert max(height, width) >= 126
+    assert height / width == pytest.approx(shape[0] / shape[1], rel=0.05)
 
 
 def test_a_picture_that_diverged_says_so():
     truth = random_picture(64, 64, 3)
     shown = reconstructions(truth, truth, truth, psnr=NAN)
     assert shown[-1]["label"] == "A: diverged"
+
+
+def test_pictures_are_chosen_by_their_names_and_a_missing_one_is_told():
+    one, two = (
+        table((dataset, "A", 30.0, 1)).astype({"final_results": object})
+        for dataset in "de"
+    )
+    truth = png(random_picture(8, 8, 3))
+    for df, names in ((one, ["cat"]), (two, ["dog", "owl"])):
+        kinds = ("truth", "measurement", "reconstruction")
+        kept = {kind: [truth] * len(names) for kind in kinds}
+        df.at[0, "final_results"] = {"names": names, **kept}
+    df = pd.concat([one, two], ignore_index=True)
+    plot = PLOTS["reconstructions"]
+    assert plot.options["picture"](df) == ["1. cat, dog", "2. owl"]
+    (said,) = plot.plot(df, **RECONSTRUCTIONS | {"picture": "2. owl"})
+    sentence = said["label"].replace("\n", " ")
+    assert sentence == "No such picture here: these data have 1"
+    options = RECONSTRUCTIONS | {"picture": "2. owl", "dataset": "e"}
+    assert len(plot.plot(df, **options)) == 3
 
 
 # -- views ----------------------------------------------------------------------------
@@ -415,6 +619,17 @@ def test_every_view_names_a_plot_of_the_dashboard_and_its_options():
         assert kind in config["plots"]
         options = {f"{kind}_{option}" for option in PLOTS[kind].options}
         assert set(view) <= common | options
+
+
+@pytest.mark.parametrize("drop", [(), ("final_results",)])
+def test_what_views_choose_is_offered_whatever_was_run(drop):
+    df = table(("d", "A", 30.0, 1)).drop(columns=list(drop))
+    for view in BENCHMARK.get_plot_config()["plot_configs"].values():
+        kind = view["plot_kind"]
+        plots, options = PLOTS[kind]._get_all_plots(df)
+        assert plots and all(options.values())
+        for option, values in options.items():
+            assert view.get(f"{kind}_{option}", values[0]) in values
 
 
 # -- the page -------------------------------------------------------------------------
@@ -463,7 +678,7 @@ def test_curves_are_drawn_by_matplotlib_too(page, tmp_path):
     few = one.drop(columns=one.filter(regex="std|min|fit|calls|diverged").columns)
     few = few.assign(objective_diverged=0.0)
     ((*figures,),) = get_figures(BENCHMARK, few, tmp_path, ["curves"])
-    assert len(figures) == len(list(tmp_path.glob("*.pdf"))) == 4
+    assert len(figures) == len(list(tmp_path.glob("*.pdf"))) == 3
     for figure in figures:
         plt.close(figure)
 
@@ -546,12 +761,15 @@ def test_tables_plots_and_pictures_draw_with_the_network_off(page, tmp_path):
     assert seen.pop("errors") == seen.pop("requests") == []
 
     cells = seen["ranking"].pop("cells")
-    assert cells[0].startswith("TV") and "2/2" in cells
+    assert cells[0].startswith("TV")
     assert seen["ranking"]["bold"] >= 3
-    assert re.fullmatch(r"\d\d\.\d\d (dB|±\d\.\d\d)", cells[2])
-    assert "Pseudo-inverse" in seen["table"]["cells"]
-    # Truth, measurement and two solvers, of 32x32 pixels.
-    assert seen["reconstructions"]["pictures"] == [32, 32, 32, 32]
-    for kind, curves in {"curves": 2, "boxplot": 2, "pareto": 3}.items():
+    assert re.match(r"\d\d\.\d\d\u2060†? \(", cells[2])
+    assert "Pseudo-inverse" in seen["scores"]["cells"]
+    # Truth, measurement and two solvers.
+    assert seen["reconstructions"]["pictures"] == [256, 256, 256, 256]
+    # A sentence, where there is nothing else to see.
+    for kind in ("atoms", "snapshots", "gamma_map"):
+        assert seen[kind]["pictures"] == [1]
+    for kind, curves in {"curves": 2, "pareto": 3}.items():
         assert seen[kind]["curves"] == curves
         assert "Inverse problems" in seen[kind]["title"]

@@ -10,7 +10,6 @@ from benchmark_utils.common.checksums import check, read_checksums
 from benchmark_utils.common.errors import Unavailable
 from benchmark_utils.data.images import center_crop, load_images
 from benchmark_utils.physics.degradations import (
-    DEGRADATIONS,
     Downscaling,
     GaussianBlur,
     Jpeg,
@@ -319,7 +318,7 @@ GAINS = {
 
 
 @pytest.mark.parametrize("grey", [False, True])
-@pytest.mark.parametrize("task", DEGRADATIONS)
+@pytest.mark.parametrize("task", compact.TASKS)
 def test_each_network_gains_decibels_on_photographs_it_never_saw(task, grey):
     degradation, gain = GAINS[task]
     images = list(load_images("natural-test").values())[:4]

@@ -21,6 +21,7 @@ from benchmark_utils.physics.degradations import (
 )
 from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors import denoisers, published_weights
+from benchmark_utils.priors.compact import TASKS
 from benchmark_utils.priors.published import PUBLISHED_RESTORERS
 from benchmark_utils.priors.published_weights import FILES, load_published
 
@@ -135,7 +136,7 @@ def restore(task, degraded, size=SIZE):
 
 
 def test_every_task_has_a_published_network():
-    assert set(PUBLISHED_RESTORERS) == set(DEGRADATIONS)
+    assert set(PUBLISHED_RESTORERS) == set(TASKS)
 
 
 @pytest.mark.parametrize(
@@ -293,6 +294,7 @@ def test_files_are_downloaded_once_into_the_folder(folder, library, monkeypatch)
     [
         ("drunet", dinv.models.DRUNet, {"pretrained": "download"}),
         ("scunet", dinv.models.SCUNet, {"pretrained": "download"}),
+        ("ram", dinv.models.RAM, {"pretrained": True}),
         (
             "restormer_defocus",
             dinv.models.Restormer,
@@ -309,7 +311,7 @@ def test_files_are_downloaded_once_into_the_folder(folder, library, monkeypatch)
             },
         ),
     ],
-    ids=["drunet", "scunet", "restormer", "swinir"],
+    ids=["drunet", "scunet", "ram", "restormer", "swinir"],
 )
 def test_the_files_are_those_that_deepinv_downloads(
     name, architecture, options, folder, monkeypatch
@@ -429,6 +431,24 @@ def test_a_download_that_stops_leaves_nothing(folder, monkeypatch):
     with pytest.raises(Unavailable, match=r"could not be downloaded \(ConnectionErr"):
         load_published("scunet", "cpu")
     assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_a_process_waits_for_a_download_that_fails_once(folder, monkeypatch, put):
+    tried = []
+
+    def fails(*_, **__):
+        tried.append(1)
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(published_weights, "hf_hub_download", fails)
+    sentences = set()
+    for _ in range(3):
+        with pytest.raises(Unavailable) as error:
+            published_weights.find_published("scunet")
+        sentences.add(str(error.value))
+    assert len(tried) == len(sentences) == 1
+    path = put("scunet")
+    assert published_weights.find_published("scunet") == path
 
 
 def test_a_download_without_the_file_is_told(folder, monkeypatch):

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from benchmark_utils.data.images import center_crop, load_images
-from benchmark_utils.priors import denoisers
+from benchmark_utils.physics.degradations import DEGRADATIONS
+from benchmark_utils.priors import denoisers, restoration
 from benchmark_utils.scoring.metrics import psnr
 
 
@@ -26,3 +27,13 @@ def test_denoisers_remove_noise_from_a_photograph(name, gain, n_calls, photograp
     assert denoised.shape == noisy.shape and denoised.dtype == noisy.dtype
     assert psnr(denoised, photograph) > psnr(noisy, photograph) + gain
     assert denoiser.n_images == n_calls  # of a network
+
+
+def test_a_family_before_a_task_says_whose_network_it_is(monkeypatch):
+    mine = {"sr2": lambda device: "R of mine"}
+    monkeypatch.setitem(restoration.RESTORERS, "mine", mine)
+    for task, networks in (("mine:sr2", "compact"), ("sr2", "mine")):
+        model = restoration.load_restoration(task, networks)
+        assert model.restorer == "R of mine"
+        assert model.degradation == DEGRADATIONS["sr2"]
+    assert restoration.load_restoration("compact:sr2", "mine").restorer != "R of mine"

@@ -38,6 +38,7 @@ SOLVERS = {
     "U-Net": {"n_steps": 3},
     "Self-supervised": {"n_steps": 3, "loss": "moei"},
     "Unrolled": {"n_steps": 2, "n_iter": 3},
+    "VarNet": {"n_steps": 3},
     "Fine-tuned": {"n_steps": 2, "n_iter": 3},
     "Bilevel": {"n_steps": 2, "n_iter": 40},
 }

@@ -26,6 +26,9 @@ SOLVERS = {
     "DIP": {"n_iter": 3},
     "CDL": {"n_steps": 2, "n_coding": 3},
     "CDL supervised": {"n_steps": 2},
+    "U-Net": {"n_steps": 3},
+    "Self-supervised": {"n_steps": 3, "loss": "noise2inverse"},
+    "Learned primal-dual": {"n_steps": 3},
 }
 
 

@@ -596,6 +596,8 @@ def test_weights_are_one_for_all_or_one_each():
         ("FiRe-HQS", {"priors": "derain"}, ["'derain'", *DEGRADATIONS]),
         ("FiRe-HQS", {"priors": "denoiser+derain"}, ["'derain'", *DEGRADATIONS]),
         ("FiRe-HQS", {"networks": "huge"}, ["'huge'", "compact", "published"]),
+        ("FiRe-HQS", {"priors": "huge:sr2"}, ["'huge'", "compact", "published"]),
+        ("FiRe-HQS", {"priors": "compact:derain"}, ["'derain'", *DEGRADATIONS]),
         (
             "FiRe-HQS",
             {"priors": "denoiser", "gamma": "0.5+0.2"},
@@ -619,6 +621,7 @@ def test_weights_are_one_for_all_or_one_each():
         ("Restoration-PnP", {"prior": "derain"}, ["'derain'", *DEGRADATIONS]),
         ("Fixed points", {"prior": "denoiser"}, ["problem=denoising", "noise_level=0"]),
         ("SHARP", {"prior": "jpeg"}, ["linear", "JPEG"]),
+        ("SHARP", {"prior": "compact:jpeg"}, ["linear", "JPEG"]),
         ("DRP", {"prior": "deblur"}, ["SR prior (sr2 or sr3)", "deblur"]),
         ("DRP", {"prior": "denoiser"}, ["SR prior (sr2 or sr3)", "denoiser"]),
     ],

@@ -47,11 +47,13 @@ def tensors(value):
 
 
 LEARNING = [name for name, solver in SOLVERS.items() if solver.learns()]
+OF_A_MODALITY = {"Learned primal-dual": "ct_sparse", "VarNet": "mri"}
 
 
 @pytest.mark.parametrize("name", LEARNING)
 def test_the_test_signals_do_not_move_what_is_learned(name, get_data, get_objective):
-    kind = "vectors" if "vector" in SOLVERS[name].domains else "inpainting"
+    of_images = OF_A_MODALITY.get(name, "inpainting")
+    kind = "vectors" if "vector" in SOLVERS[name].domains else of_images
     dataset, parameters = DATA[kind]
     data = get_data(dataset, **parameters)
     others = with_test(

@@ -13,13 +13,22 @@ from safetensors.torch import save_file
 
 from benchmark_utils.common import Unavailable
 from benchmark_utils.learning import store
+from benchmark_utils.learning.splitting import back_projections
+from benchmark_utils.physics import noise_level
 from benchmark_utils.priors import UnrolledHQS, load_compact
 from benchmark_utils.solving import LearnedSolver
 
 NAMES = ["U-Net", "Self-supervised", "Unrolled", "Bilevel"]
+# Those of one modality, and small data of it.
+DATA = {
+    "Learned primal-dual": ("chest", {"problem": "ct_sparse", "n_angles": 12}),
+    "VarNet": ("brain", {"problem": "multicoil_mri", "n_images": 1}),
+}
+ALL = [*NAMES, *DATA]
 FEW = {"n_steps": 2}
-FEW_OF = {"Unrolled": {"n_iter": 2}, "Bilevel": {"n_iter": 15, "prior": "tv"}}
-LOSSES = ("mc", "sure", "splitting", "ei", "moi", "moei", "sure+moi")
+FEW_OF = {name: {"n_iter": 2} for name in ("Unrolled", *DATA)}
+FEW_OF["Bilevel"] = {"n_iter": 15, "prior": "tv"}
+LOSSES = "mc", "sure", "splitting", "equivariant_splitting", "ei", "moi", "moei"
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +40,19 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def data(get_data):
     return get_data("simulated", problem="inpainting", img_size=32, n_images=3)
+
+
+@pytest.fixture(scope="module")
+def data_of(data, get_data):
+    """data_of(name): images that this solver takes."""
+
+    def data_of(name):
+        if name not in DATA:
+            return data
+        dataset, options = DATA[name]
+        return get_data(dataset, img_size=32, n_train=3, **options)
+
+    return data_of
 
 
 def made(solver, data, device="cpu", **parameters):
@@ -84,8 +106,9 @@ def defined(body, tmp_path):
 LOSS = "def loss(self, network, batch):\n    return network(batch.y, batch.physics).{}"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_nothing_of_the_test_images_but_y_is_seen(name, data):
+@pytest.mark.parametrize("name", ALL)
+def test_nothing_of_the_test_images_but_y_is_seen(name, data_of):
+    data = data_of(name)
     noise = [replace(b, x=torch.rand_like(b.x)) for b in data["test"]]
     _, expected = solved(name, data)
     _, found = solved(name, {**data, "test": noise})
@@ -113,7 +136,7 @@ def test_what_is_held_out_is_always_measured_by_the_same_draws(data):
 
 
 @pytest.mark.parametrize("problem", ["denoising", "gaussian_deblurring", "sr4"])
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", [*LOSSES, "sure+moi"])
 def test_every_loss_is_for_every_problem(loss, problem, get_data):
     data = get_data("simulated", problem=problem, img_size=32)
     solver, x_hat = solved("Self-supervised", data, loss=loss)
@@ -121,8 +144,9 @@ def test_every_loss_is_for_every_problem(loss, problem, get_data):
     assert x_hat.shape == data["test"][0].x.shape
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_training_lowers_the_loss_on_what_is_held_out(name, data):
+@pytest.mark.parametrize("name", ALL)
+def test_training_lowers_the_loss_on_what_is_held_out(name, data_of):
+    data = data_of(name)
     solver, _ = solved(name, data, n_steps=12)
     first, best = solver.record["held_out"][0], solver.record["best_step"]
     values = dict(map(tuple, solver.record["held_out"]))
@@ -163,8 +187,9 @@ def test_another_code_trains_anew_and_the_same_one_does_not(data, tmp_path):
     assert kept == [False, True, False, True]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_three_seeds_give_three_trainings(name, data):
+@pytest.mark.parametrize("name", ALL)
+def test_three_seeds_give_three_trainings(name, data_of):
+    data = data_of(name)
     records = [solved(name, data, seed=seed)[0].record for seed in (0, 1, 2)]
     assert len({record["losses"][-1][1] for record in records}) == 3
 
@@ -184,8 +209,9 @@ def test_a_batch_larger_than_the_set_is_said(data):
     assert "batch=9 is more than the 2 training images" in made("U-Net", data, batch=9)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_no_training_image_is_said(name, data):
+@pytest.mark.parametrize("name", ALL)
+def test_no_training_image_is_said(name, data_of):
+    data = data_of(name)
     assert "there are none: is n_train at least 1, or train given?" in made(
         name, {**data, "train": []}
     )
@@ -201,7 +227,31 @@ def test_one_training_image_is_enough_and_nothing_is_held_out(get_data):
 @pytest.mark.parametrize("loss", ["what", "splitting+ei"])
 def test_an_unknown_loss_is_answered_with_those_that_there_are(loss, data):
     reason = made("Self-supervised", data, loss=loss)
-    assert "mc, sure, splitting, ei, moi, moei" in reason
+    assert "mc, sure, splitting, noise2inverse, equivariant_splitting, ei" in reason
+
+
+def test_solvers_of_one_modality_say_which(data):
+    assert made("VarNet", data) == (
+        "VarNet takes k-space: choose a problem of MRI (mri or multicoil_mri)."
+    )
+    reason = made("Learned primal-dual", data)
+    assert reason.startswith("Learned primal-dual takes sinograms: choose a problem")
+
+
+@pytest.mark.parametrize("loss", ["moi", "noise2inverse", "equivariant_splitting"])
+def test_fine_tuning_names_the_losses_for_one_operator_and_its_network(loss, data):
+    reason = made("Fine-tuned", data, loss=loss)
+    assert "must be one of mc, sure, splitting, ei, or" in reason
+
+
+def test_noise2inverse_says_that_it_is_for_sinograms_of_four_angles_or_more(
+    data, chest
+):
+    reason = made("Self-supervised", data, loss="noise2inverse")
+    assert "sinograms: choose a problem of tomography" in reason
+    few = chest(n_angles=3)
+    reason = made("Self-supervised", few, loss="noise2inverse")
+    assert "there are 3: choose n_angles=4 or more" in reason
 
 
 def test_sure_says_that_it_is_for_gaussian_noise(get_data):
@@ -231,6 +281,33 @@ def test_weights_of_another_network_are_said(data, folder):
 
 
 # The methods
+
+
+@pytest.fixture(scope="module")
+def chest(get_data):
+    """chest(**options): a chest of 32x32 pixels, and three phantoms to learn from."""
+
+    def chest(**options):
+        options = {"problem": "ct_sparse", "img_size": 32, "n_train": 3} | options
+        return get_data("chest", **options)
+
+    return chest
+
+
+def test_noise2inverse_gives_the_mean_of_what_it_makes_of_each_three_quarters(chest):
+    data = chest(n_angles=12, noise_level=0.02)
+    solver, x_hat = solved("Self-supervised", data, loss="noise2inverse", n_steps=12)
+    (batch,) = data["test"]
+    with torch.inference_mode():
+        expected = [
+            solver.network.denoiser(
+                back_projections(batch.y, batch.physics, part)[0],
+                noise_level(batch.physics),
+            )
+            for part in range(4)
+        ]
+    torch.testing.assert_close(x_hat, torch.stack(expected).mean(0))
+    assert solver.record["best_step"] > 0
 
 
 def test_unrolled_starts_as_plug_and_play(data):

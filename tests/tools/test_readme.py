@@ -1,8 +1,10 @@
-"""The README lists what exists, and its numbers are those of the committed results."""
+"""The pages list what exists, and their numbers are those of the committed results."""
 
 import json
 import math
 import re
+import shlex
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -10,22 +12,54 @@ from conftest import BENCHMARK, ROOT
 
 from benchmark_utils.physics import CT_PROBLEMS, MRI_PROBLEMS, PROBLEMS
 from benchmark_utils.priors.denoisers import DENOISERS
+from benchmark_utils.priors.restoration import RESTORERS
+from benchmark_utils.scoring.results import SCORES
 from tools.build_readme import PAGES, fill, markdown_table
 
-README = (ROOT / "README.md").read_text()
+README, METHODS = ROOT / "README.md", ROOT / "docs" / "methods.md"
+# All that a reader comes to from the README.
+TEXTS = [
+    *PAGES,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "training" / "README.md",
+    ROOT / "benchmark_utils" / "priors" / "weights" / "README.md",
+]
+COMMAND = r"(?:benchopt run|pytest|python (?:tools|training)/)[^`\n|]*"
 
 
 def listed(header):
-    """The names in the first column of the table with this header."""
-    table = README.split(f"| {header} |")[1].split("\n\n")[0]
-    return set(re.findall(r"^\| `([^`]+)` \|", table, flags=re.MULTILINE))
+    """The names in the first column of the table of methods with this header."""
+    table = METHODS.read_text().split(f"| {header} |")[1].split("\n\n")[0]
+    first = "".join(re.findall(r"^\|([^|]+)\|", table, flags=re.MULTILINE))
+    return set(re.findall(r"`([^`]+)`", first))
 
 
-@pytest.mark.parametrize("page, n_tables", [*zip(PAGES, [14, 1])])
-def test_the_tables_are_those_of_the_committed_results(page, n_tables):
-    text = page.read_text()
-    assert text.count("<!-- table") == n_tables
-    assert fill(text) == text
+def commands():
+    """(page, its words) of each command that a page names."""
+    for page in TEXTS:
+        for command in re.findall(COMMAND, page.read_text().replace("\\\n", " ")):
+            yield page.name, tuple(shlex.split(command, comments=True))
+
+
+def options(words, *names):
+    """What follows these options."""
+    return [value for name, value in pairwise(words) if name in names]
+
+
+# Tables
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_tables_are_those_of_the_committed_results(page):
+    assert fill(page.read_text()) == page.read_text()
+
+
+def test_the_published_results_are_shown():
+    texts = [page.read_text() for page in PAGES]
+    shown = {name for text in texts for name in re.findall(r"<!-- table (\w+)", text)}
+    without_table = {"dictionary_algorithms", "dictionary_single", "fire_gamma"}
+    published = {path.stem for path in (ROOT / "results").glob("*.parquet")}
+    assert shown == published - without_table
 
 
 def test_what_did_not_run_is_blank_and_what_diverged_says_so():
@@ -80,15 +114,76 @@ def test_intervals_ties_daggers_and_seconds_are_shown_where_they_are_known():
     assert re.fullmatch(r"\| C \| 10\.00 ±\d\.\d\d \|", c)
 
 
-def test_every_solver_dataset_and_problem_is_listed_and_no_other():
+# What pages say that there is
+
+
+def test_the_readme_is_short():
+    assert len(README.read_text().splitlines()) <= 150
+
+
+def test_every_solver_dataset_problem_and_score_is_listed_and_no_other():
     assert listed("solver") == {s.name for s in BENCHMARK.get_solvers()}
     assert listed("dataset") == {d.name for d in BENCHMARK.get_datasets()}
     assert listed("`problem`") == {*PROBLEMS, *MRI_PROBLEMS, *CT_PROBLEMS}
-    assert all(f"`{name}`" in README or f"={name}`" in README for name in DENOISERS)
+    assert listed("prior") == set(RESTORERS["compact"])
+    assert listed("score") == {*SCORES, "anomaly_<prior>"}
+    text = METHODS.read_text()
+    assert all(f"`{name}`" in text or f"={name}`" in text for name in DENOISERS)
+
+
+def test_every_experiment_and_every_tool_is_listed():
+    text = (ROOT / "docs" / "experiments.md").read_text()
+    configs = {path.name for path in (ROOT / "config").glob("*.yml")}
+    no_experiments = {"tuned.yml", "parallel_dask.yml", "parallel_slurm.yml"}
+    assert set(re.findall(r"\| `(\w+\.yml)` \|", text)) == configs - no_experiments
+    tools = {f"tools/{path.name}" for path in (ROOT / "tools").glob("*.py")}
+    assert tools <= {words[1] for _, words in commands() if words[0] == "python"}
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_and_to_titles(page):
+    for link in re.findall(r"\]\((?!http)([^)\s]+)\)", page.read_text()):
+        file, _, title = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        if title:
+            titles = re.findall(r"^#+ (.+)$", target.read_text(), flags=re.MULTILINE)
+            known = [
+                re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles
+            ]
+            assert title in known, link
 
 
 @pytest.mark.parametrize(
-    "path", sorted(set(re.findall(r"(?:config|tools|docs|solvers)/\w+\.\w+", README)))
+    "path",
+    sorted(
+        {
+            path
+            for page in TEXTS
+            for path in re.findall(
+                r"(?<![\w/])(?:config|tools|docs|solvers|datasets|training|tests|"
+                r"benchmark_utils)/[\w/]+\.\w+",
+                re.sub(r"\]\([^)]*\)", "", page.read_text()),
+            )
+        }
+    ),
 )
-def test_every_file_it_names_exists(path):
+def test_every_file_that_is_named_exists(path):
     assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("page, words", sorted(set(commands())))
+def test_the_commands_exist_and_so_does_what_they_name(page, words):
+    for config in options(words, "--config", "--parallel-config"):
+        assert config == "FILE" or (ROOT / config).exists()
+    for pattern in options(words, "-d", "--dataset"):
+        if "[" in pattern and not pattern.startswith("/my/"):
+            ((dataset, given),) = BENCHMARK.check_dataset_patterns([pattern])
+            assert set(given) <= set(dataset.parameters)
+    for pattern in options(words, "-s"):
+        if not pattern.startswith("/my/") and pattern != "My method":
+            ((solver, given),) = BENCHMARK.check_solver_patterns([pattern])
+            assert set(given) <= set(solver.parameters)
+    if words[0] == "python":
+        source = (ROOT / words[1]).read_text()
+        assert all(f'"{w}"' in source for w in words if w.startswith("-"))

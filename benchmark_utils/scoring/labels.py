@@ -1,0 +1,38 @@
+"""The names of solvers and datasets, as tables, figures and files have them."""
+
+import re
+
+from benchmark_utils.scoring.results import short_label
+from benchmark_utils.solving.tuned import parse_key
+
+
+def column_labels(datasets):
+    """Short labels of datasets, without the words that they all have."""
+    words = [short_label(dataset).split() for dataset in datasets]
+    common = set.intersection(*map(set, words)) if len(words) > 1 else set()
+    return [
+        " ".join(
+            word if "=" in word else word.replace("_", " ")
+            for word in [w for w in label if w not in common] or label
+        )
+        for label in words
+    ]
+
+
+def without_common_options(names):
+    """The names of solvers without the options that all variants of one share."""
+    parsed = [parse_key(name) for name in names]
+    common = {}
+    for solver, options in parsed:
+        common[solver] = common.get(solver, options) & options
+    shown = []
+    for solver, options in parsed:
+        n_variants = sum(other == solver for other, _ in parsed)
+        kept = options - common[solver] if n_variants > 1 else options
+        shown.append(f"{solver}[{','.join(sorted(kept))}]" if kept else solver)
+    return shown
+
+
+def file_name(*parts):
+    """The name of a file, of letters, digits and underscores: for LaTeX too."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", " ".join(map(short_label, parts))).strip("_")

@@ -1,0 +1,39 @@
+"""Whether the times of a result file can stand beside each other."""
+
+import json
+
+# Running processes per core, the run itself among them, above which a machine is busy.
+MAX_LOAD = 1.25
+
+
+def comparable_times(final_results):
+    """Whether the time of each row can stand beside the others'.
+
+    Returns
+    -------
+    list of bool; list of str, why some cannot, in sentences.
+    """
+    records = [
+        json.loads(kept["run"]) if isinstance(kept, dict) and "run" in kept else {}
+        for kept in final_results
+    ]
+    of_machine = [
+        tuple(record.get(key) for key in ("device", "gpu", "cpu", "threads"))
+        for record in records
+    ]
+    idle = [
+        (record.get("load") or 0.0) <= MAX_LOAD * (record.get("cores") or 1)
+        for record in records
+    ]
+    reasons = []
+    if unknown := records.count({}):
+        reasons.append(f"{unknown} rows do not say what machine they were made on.")
+    if busy := idle.count(False):
+        reasons.append(f"{busy} rows began on a busy machine.")
+    fine = [bool(record) and calm for record, calm in zip(records, idle)]
+    kinds = {kind for kind, ok in zip(of_machine, fine) if ok}
+    if len(kinds) > 1:
+        names = "; ".join(sorted(", ".join(map(str, kind)) for kind in kinds))
+        reasons.append(f"Hardware or numbers of threads differ: {names}.")
+        fine = [False] * len(fine)
+    return fine, reasons
