@@ -7,12 +7,18 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark_utils.api import restore
 from benchmark_utils.common import NotApplicable, Unavailable
 from benchmark_utils.data import random_phantoms
 from benchmark_utils.physics import Tomography
 from benchmark_utils.physics.rays import Geometry
 from tools import restore_sinogram
-from tools.restore_sinogram import centre_of_rotation, measurement, read_scan
+from tools.restore_sinogram import (
+    centre_of_rotation,
+    error_of_other_rays,
+    measurement,
+    read_scan,
+)
 
 SIDE, N_BINS, N_ANGLES, CENTRE, PHOTONS = 48, 90, 40, 42.3, 1e5
 NAMES = ("data", "data_white", "data_dark", "theta")
@@ -103,6 +109,21 @@ def test_the_physics_explains_what_was_measured_to_the_noise(counts, file_of, tr
     assert 0.8 < float((x / scale).quantile(0.99)) < 1.2
 
 
+def test_rays_that_were_left_out_say_how_good_an_image_is(counts, file_of):
+    scan = read_scan(file_of(counts))
+    y, physics = measurement(scan.thinned(4), CENTRE)
+    fbp, tv = (
+        error_of_other_rays(
+            restore(y, physics, solver, verbose=False), physics, scan, CENTRE, 4
+        )
+        for solver in ("Filtered back-projection", "TV")
+    )
+    assert 1 < tv < 0.5 * fbp
+    y, physics = measurement(scan, CENTRE)
+    best = restore(y, physics, "TV", verbose=False)
+    assert 0.8 < error_of_other_rays(best, physics, scan, CENTRE, 4) < min(tv, 1.5)
+
+
 def test_the_command_restores_and_draws(counts, file_of, tmp_path, monkeypatch, capsys):
     picture = tmp_path / "picture.png"
     command = ["restore_sinogram", str(file_of(counts)), str(picture), "--every", "2"]
@@ -111,6 +132,7 @@ def test_the_command_restores_and_draws(counts, file_of, tmp_path, monkeypatch, 
     restore_sinogram.main()
     said = capsys.readouterr().out
     assert "90 bins, 20 angles over 180.0 degrees; centre of rotation at bin 42" in said
+    assert "TV[n_iter=5]: " in said and "times the noise from the other rays" in said
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
