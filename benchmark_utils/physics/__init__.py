@@ -1,6 +1,9 @@
 """Forward operators, their noise, the data term, and the degradations of priors."""
 
-from benchmark_utils.physics.back_projection import filtered_back_projection
+from benchmark_utils.physics.back_projection import (
+    filtered_back_projection,
+    inverse_radon,
+)
 from benchmark_utils.physics.ct import CT_PROBLEMS
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.degradations import (
@@ -52,6 +55,7 @@ __all__ = [
     "denoiser_scale",
     "estimated_maps",
     "filtered_back_projection",
+    "inverse_radon",
     "noise_level",
     "norm_scale",
     "residual_scale",

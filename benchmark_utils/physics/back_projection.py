@@ -29,19 +29,23 @@ def filtered_back_projection(physics, y, window="ramp"):
     -------
     tensor (B, C, height, width)
     """
-    geometry = physics.geometry
-    cosines = torch.from_numpy(geometry.cosines).to(y)
-    filtered = ramp_filtered(y * (physics.norm * cosines[:, None]), window)
+    return inverse_radon(physics.geometry, y * physics.norm, window)
+
+
+def inverse_radon(geometry, integrals, window="ramp"):
+    """The image of line integrals, in pixels: (B, C, n_bins, n_angles), as above."""
+    cosines = torch.from_numpy(geometry.cosines).to(integrals)
+    filtered = ramp_filtered(integrals * cosines[:, None], window)
     x = 0
     for k, angle in enumerate(geometry.angles):
         bins, magnification = geometry.on_detector(angle)
         left = np.floor(bins).clip(0, geometry.n_bins - 2)
         # For rays that missed the detector, the last one that did not stands.
-        weight = torch.from_numpy((bins - left).clip(-0.5, 1.5)).to(y)
-        index = torch.from_numpy(left.astype(np.int64)).to(y.device)
+        weight = torch.from_numpy((bins - left).clip(-0.5, 1.5)).to(integrals)
+        index = torch.from_numpy(left.astype(np.int64)).to(integrals.device)
         seen = filtered[..., k]
         value = torch.lerp(seen[..., index], seen[..., index + 1], weight)
-        x = x + torch.as_tensor(magnification**2).to(y) * value
+        x = x + torch.as_tensor(magnification**2).to(integrals) * value
     degrees = geometry.angular_range / geometry.n_angles
     return x * math.radians(degrees) * min(1.0, 180 / geometry.angular_range)
 

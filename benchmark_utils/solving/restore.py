@@ -1,6 +1,7 @@
 """Restore a measurement of which there is no truth, by a solver of the benchmark."""
 
 import copy
+import math
 from pathlib import Path
 
 import deepinv as dinv
@@ -18,9 +19,11 @@ from benchmark_utils.data.batches import Batch, measure
 from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS
 from benchmark_utils.data.images import center_crop
 from benchmark_utils.data.own_images import images_of
+from benchmark_utils.physics.ct import CT_PROBLEMS
 from benchmark_utils.physics.noise import is_signal_dependent
 from benchmark_utils.physics.own_operator import checked
-from benchmark_utils.physics.problems import default_strength
+from benchmark_utils.physics.problems import PROBLEMS, default_strength
+from benchmark_utils.physics.tomography import Tomography
 from benchmark_utils.solving.tuned import parse_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -244,6 +247,13 @@ def nearest_problem(batch):
         strengths["missing"] = float((physics.mask == 0).float().mean())
     elif isinstance(physics, dinv.physics.Denoising):
         name = "denoising"
+    elif isinstance(physics, Tomography):
+        name = _nearest_scan(physics.geometry)
+        strengths |= {
+            "noise_level": strengths["noise_level"] / physics.sinogram_range,
+            "n_angles": physics.geometry.n_angles,
+            "angular_range": physics.geometry.angular_range,
+        }
     else:
         return "none"
     return f"{name}[{','.join(f'{k}={v:g}' for k, v in strengths.items())}]"
@@ -253,7 +263,23 @@ def _defaults(problem):
     """The strengths that the name of a problem stands for where it gives none."""
     name, options = parse_key(problem)
     strengths = (option.partition("=")[0] for option in options)
-    return {strength: default_strength(name, strength) for strength in strengths}
+    problems = {**PROBLEMS, **CT_PROBLEMS}
+    return {
+        strength: default_strength(name, strength, problems) for strength in strengths
+    }
+
+
+def _nearest_scan(geometry):
+    """The name of the problem of tomography with the nearest number and range."""
+
+    def apart(problem):
+        pairs = [(geometry.n_angles, problem.n_angles)]
+        pairs.append((geometry.angular_range, problem.angular_range))
+        return sum(abs(math.log(ours / theirs)) for ours, theirs in pairs)
+
+    is_fan = geometry.source is not None
+    alike = {n: p for n, p in CT_PROBLEMS.items() if (p.source is not None) == is_fan}
+    return min(alike, key=lambda name: apart(alike[name]))
 
 
 def _nearest_blur(kernel):

@@ -8,6 +8,7 @@ import torch
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.data.batches import Batch
+from benchmark_utils.physics import CT_PROBLEMS
 from benchmark_utils.physics.noise import draw_measurements
 from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.scoring.metrics import psnr
@@ -138,6 +139,30 @@ def test_the_share_of_missing_pixels_is_seen(measured):
     y, physics = measured("inpainting", missing=0.7)
     nearest = nearest_problem(Batch(y, physics))
     assert float(nearest.rstrip("]").rpartition("=")[2]) == pytest.approx(0.7, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "strengths, nearest",
+    [
+        ({"n_angles": 70}, "ct_sparse[noise_level=0.01,n_angles=70,angular_range=180]"),
+        ({"n_angles": 170}, "ct[noise_level=0.01,n_angles=170,angular_range=180]"),
+        (
+            {"n_angles": 90, "angular_range": 100.0},
+            "ct_limited[noise_level=0.01,n_angles=90,angular_range=100]",
+        ),
+    ],
+)
+def test_a_sinogram_borrows_from_the_scan_of_the_nearest_angles(strengths, nearest):
+    physics = make_physics(
+        "ct",
+        (1, 32, 32),
+        generator(),
+        noise_level=0.01,
+        problems=CT_PROBLEMS,
+        **strengths,
+    )
+    y = physics.A(torch.zeros(1, 1, 32, 32))
+    assert nearest_problem(Batch(y, physics)) == nearest
 
 
 def test_a_solver_that_learns_needs_images(measured, tmp_path, photograph):
