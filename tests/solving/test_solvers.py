@@ -108,8 +108,8 @@ def test_a_prior_improves_on_where_solvers_start_from(solver, problem, curve):
     if problem != "denoising":
         assert ours > start
     elif solver in NOISE_IS_LEFT:
-        # They stay close to y.
-        assert ours > start - 0.01
+        # With the shipped sr2, DRP stays as close to y as that.
+        assert ours > start - (0.01 if solver == "DRP" else 0)
     else:
         assert ours > start + 3
 
