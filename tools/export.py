@@ -36,6 +36,7 @@ from benchmark_utils.scoring import (  # noqa: E402
     DIGITS,
     OF_IMAGES,
     SCORE_NAMES,
+    captioned,
     check_one_objective,
     comparable_times,
     decode,
@@ -48,7 +49,6 @@ from benchmark_utils.scoring import (  # noqa: E402
     picture_psnr,
     scores_with_intervals,
     table_of,
-    tabular,
     versions_apart,
     with_final_results,
     without_common_options,
@@ -106,48 +106,12 @@ def write_csv(df, score, folder):
 
 def write_latex(df, source, score, table, folder):
     path = folder / f"{file_name('table', score)}.tex"
-    kind = "table" if table.shape[1] < 3 else "table*"
-    lines = [
-        f"% Made of {source.name} by tools/export.py. In the paper, with",
-        rf"% \usepackage{{booktabs}}: \input{{{folder.name}/{path.stem}}}",
-        rf"\begin{{{kind}}}[t]",
-        r"\centering",
-        rf"\caption{{{caption(df, score, table)}}}",
-        rf"\label{{tab:{score}}}",
-        r"\smallskip\footnotesize",
-        r"\setlength{\tabcolsep}{4pt}",
-        tabular(table, score),
-        rf"\end{{{kind}}}",
-    ]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text(
+        f"% Made of {source.name} by tools/export.py. In the paper, with\n"
+        rf"% \usepackage{{booktabs}}: \input{{{folder.name}/{path.stem}}}"
+        f"\n{captioned(df, table, score)}\n"
+    )
     yield path
-
-
-def caption(df, score, table):
-    """What the signs of a table mean, in LaTeX."""
-    cells = [cell for cell in table.to_numpy().flat if cell is not None]
-    sentences = [f"{SCORE_NAMES[score]}, mean over {count_of_images(df)}."]
-    if any(cell.has_interval for cell in cells):
-        sentences.append(
-            "In bold, the best and all that cannot be told from it; "
-            r"$\pm$ is half of the 95\% interval of the paired difference to the best."
-        )
-    else:
-        sentences.append("The best is in bold.")
-    if any(cell.is_untuned for cell in cells):
-        sentences.append(r"$^\dagger$ with values that were not tuned for the problem.")
-    return " ".join(sentences)
-
-
-def count_of_images(df):
-    scores = per_image_scores(df)
-    if scores.empty:
-        return "the test signals"
-    n = scores.groupby("dataset_name")["image"].nunique()
-    images = f"{n.max()}" if n.min() == n.max() else f"{n.min()} to {n.max()}"
-    repetitions = scores["repetition"].nunique()
-    draws = f" and {repetitions} draws of the noise" if repetitions > 1 else ""
-    return f"{images} image{'s' * bool(n.max() > 1)}{draws}"
 
 
 # Figures

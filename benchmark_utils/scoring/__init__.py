@@ -46,6 +46,7 @@ from benchmark_utils.scoring.statistics import (
 )
 from benchmark_utils.scoring.tables import (
     DIGITS,
+    captioned,
     cells,
     scores_with_intervals,
     table_of,
@@ -70,6 +71,7 @@ __all__ = [
     "about_run",
     "atom_sheet",
     "by_image",
+    "captioned",
     "cells",
     "centre",
     "check_one_objective",

@@ -15,6 +15,7 @@ from benchmark_utils.scoring.results import (
     values_from,
 )
 from benchmark_utils.scoring.statistics import TOGETHER, compared_to_best, draws, sign
+from benchmark_utils.scoring.views import SCORE_NAMES
 
 # What tables may show, with this many digits.
 DIGITS = {
@@ -179,6 +180,49 @@ def tabular(table, score="psnr", digits=None):
         of_row = [latex_cell(cell, score, digits) for cell in row]
         lines.append(" & ".join([latex(solver), *of_row]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+
+def captioned(df, table, score="psnr"):
+    """``tabular`` with its caption, for a paper of two columns: a table of LaTeX."""
+    kind = "table" if table.shape[1] < 3 else "table*"
+    lines = [
+        rf"\begin{{{kind}}}[t]",
+        r"\centering",
+        rf"\caption{{{caption(df, score, table)}}}",
+        rf"\label{{tab:{score}}}",
+        r"\smallskip\footnotesize",
+        r"\setlength{\tabcolsep}{4pt}",
+        tabular(table, score),
+        rf"\end{{{kind}}}",
+    ]
+    return "\n".join(lines)
+
+
+def caption(df, score, table):
+    """What the signs of a table mean, in LaTeX."""
+    cells = [cell for cell in table.to_numpy().flat if cell is not None]
+    sentences = [f"{SCORE_NAMES[score]}, mean over {count_of_images(df)}."]
+    if any(cell.has_interval for cell in cells):
+        sentences.append(
+            "In bold, the best and all that cannot be told from it; "
+            r"$\pm$ is half of the 95\% interval of the paired difference to the best."
+        )
+    else:
+        sentences.append("The best is in bold.")
+    if any(cell.is_untuned for cell in cells):
+        sentences.append(r"$^\dagger$ with values that were not tuned for the problem.")
+    return " ".join(sentences)
+
+
+def count_of_images(df):
+    scores = per_image_scores(df)
+    if scores.empty:
+        return "the test signals"
+    n = scores.groupby("dataset_name")["image"].nunique()
+    images = f"{n.max()}" if n.min() == n.max() else f"{n.min()} to {n.max()}"
+    repetitions = scores["repetition"].nunique()
+    draws = f" and {repetitions} draws of the noise" if repetitions > 1 else ""
+    return f"{images} image{'s' * bool(n.max() > 1)}{draws}"
 
 
 def latex_cell(cell, score="psnr", digits=None):
