@@ -48,14 +48,14 @@ def counts(truth):
 
     def exposed(integrals, beam=1.0):
         photons = PHOTONS * beam * pixels * np.exp(-integrals)
-        return 100 + 0.3 * draws.poisson(photons)
+        return 20000 + 0.3 * draws.poisson(photons)
 
     return {
         "data": exposed(integrals),
         "data_white": exposed(
             np.zeros((20, 2, N_BINS)), beam=draws.uniform(0.98, 1.02, (20, 1, 1))
         ),
-        "data_dark": np.full((5, 2, N_BINS), 100.0),
+        "data_dark": np.full((5, 2, N_BINS), 20000.0),
         "theta": np.arange(N_ANGLES) * 180 / N_ANGLES,
     }
 
