@@ -38,8 +38,5 @@ class Solver(LearnedSolver):
             groups.append({"params": [network.filters], "lr": self.FILTERS_LR})
         return groups
 
-    def loss(self, network, batch):
-        return (network(batch.y, batch.physics) - batch.x).square().mean()
-
     def iterate(self, y, physics):
         yield from self.network.iterates(data_term(physics, y))

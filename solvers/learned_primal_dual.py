@@ -24,8 +24,5 @@ class Solver(LearnedSolver):
     def build(self):
         return LearnedPrimalDual(self.test[0].signal_shape[0], self.n_iter)
 
-    def loss(self, network, batch):
-        return (network(batch.y, batch.physics) - batch.x).square().mean()
-
     def iterate(self, y, physics):
         yield from self.network.iterates(y, physics)

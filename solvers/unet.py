@@ -16,6 +16,3 @@ class Solver(LearnedSolver):
     def build(self):
         channels = self.test[0].signal_shape[0]
         return ArtifactRemoval(untrained_denoiser(channels))
-
-    def loss(self, network, batch):
-        return (network(batch.y, batch.physics) - batch.x).square().mean()

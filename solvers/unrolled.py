@@ -43,8 +43,5 @@ class Solver(LearnedSolver):
             {"params": levels, "lr": self.LEVELS_LR},
         ]
 
-    def loss(self, network, batch):
-        return (network(batch.y, batch.physics) - batch.x).square().mean()
-
     def iterate(self, y, physics):
         yield from self.network.iterates(y, physics)

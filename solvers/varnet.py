@@ -25,8 +25,5 @@ class Solver(LearnedSolver):
     def build(self):
         return VarNet([untrained_denoiser(2) for _ in range(self.n_iter)])
 
-    def loss(self, network, batch):
-        return (network(batch.y, batch.physics) - batch.x).square().mean()
-
     def iterate(self, y, physics):
         yield from self.network.iterates(y, physics)

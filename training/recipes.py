@@ -1,7 +1,7 @@
 """What each compact network is trained on: the table that training/train.py reads."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmark_utils.physics import DEGRADATIONS, BrushMask, OneOf
 
@@ -47,12 +47,10 @@ def fine_tuned(degradation, steps):
 
 def deep(degradation, steps):
     """A restoration network of twice the depth, which starts as the denoiser."""
-    return Recipe(
-        degradation=degradation,
-        steps=steps,
+    return replace(
+        fine_tuned(degradation, steps),
         start="denoiser",
         blocks=4,
-        crops=(96, 96),
         muon_lr=5e-4,
         adam_lr=2.5e-4,
         decay_share=0.85,

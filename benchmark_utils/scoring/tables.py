@@ -128,13 +128,10 @@ def table_of(df, score="psnr", seconds=False):
     ValueError
         No dataset has the score; the sentence says which ones there are.
     """
-    scores, of_images = final_scores(df), per_image_scores(df)
+    scores, of_images = scores_with_origins(df), per_image_scores(df)
     if score not in scores or scores[score].isna().all():
         known = [s for s in DIGITS if s in scores and scores[s].notna().any()]
         raise ValueError(f"There is no {score} here, but {', '.join(known)}.")
-    origins = values_from(df)
-    keys = list(zip(*(scores[key] for key in KEYS)))
-    scores["values_from"] = [origins.get(key, "") for key in keys]
     scores["seconds"] = scores["time"] if seconds else math.nan
     scores["cell"] = cells(scores, score, of_images)
     scored = scores.groupby("dataset_name")[score].transform("count") > 0
@@ -149,16 +146,20 @@ def table_of(df, score="psnr", seconds=False):
     ]
 
 
+def scores_with_origins(df):
+    """The final scores, and where the values are from, "" where that is unknown."""
+    scores, origins = final_scores(df), values_from(df)
+    keys = zip(*(scores[key] for key in KEYS))
+    return scores.assign(values_from=[origins.get(key, "") for key in keys])
+
+
 def scores_with_intervals(df, score="psnr"):
     """All the final scores, and how each solver stands to the best: for a CSV file.
 
     A row for each dataset and solver: the scores, time (s), values_from, and of
     ``score`` the difference to the best, low, high, cannot_be_told_apart.
     """
-    scores, of_images = final_scores(df), per_image_scores(df)
-    origins = values_from(df)
-    keys = list(zip(*(scores[key] for key in KEYS)))
-    scores["values_from"] = [origins.get(key, "") for key in keys]
+    scores, of_images = scores_with_origins(df), per_image_scores(df)
     if score not in OF_IMAGES:
         return scores
     standings = {d: compared_to_best(t) for d, t in draws(of_images, score).items()}

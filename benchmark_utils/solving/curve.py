@@ -9,6 +9,25 @@ are made of an iterate belong to the time of its own point, and of no later one.
 import time
 from itertools import pairwise
 
+from benchopt.stopping_criterion import StoppingCriterion
+
+
+class FixedBudget(StoppingCriterion):
+    """Leaves the budget to the solver, whose number of iterations is a parameter.
+
+    benchopt's time-out and its limit of 100 points per curve do not apply: a curve
+    always ends with the solver's last iterate.
+    """
+
+    def init_stop_val(self):
+        """The first point is the first iterate."""
+        super().init_stop_val()
+        return 1
+
+    def should_stop(self, stop_val, objective_list):
+        self.progress(f"point {len(objective_list)}")
+        return False, "running", self.get_next_stop_val(stop_val)
+
 
 class Curve:
     """Reports iterates to benchopt's callback, or to any function.

@@ -30,9 +30,10 @@ class LearnedSolver(IterativeSolver):
     build()
         The network, a torch module called as network(y, physics), for signals of
         ``self.test``. Random weights are drawn from torch's generator, which is seeded.
-    loss(network, batch)
-        A tensor (), of a Batch of training images; random draws come from torch's
-        global generator, which is seeded at each step.
+    loss(network, batch) : optional
+        A tensor (), of a Batch of training images: by default, the mean square of
+        network(y, physics) - x. Random draws come from torch's global generator, which
+        is seeded at each step.
     needs_truth : bool
         True: batches have ``x``, turned at random, and fresh noise at each draw.
         False: they have the measurements of the dataset, as they are, and no ``x``.
@@ -70,8 +71,8 @@ class LearnedSolver(IterativeSolver):
     @abstractmethod
     def build(self): ...
 
-    @abstractmethod
-    def loss(self, network, batch): ...
+    def loss(self, network, batch):
+        return (network(batch.y, batch.physics) - batch.x).square().mean()
 
     def groups(self, network):
         return [{"params": list(network.parameters()), "lr": self.lr}]
@@ -79,8 +80,8 @@ class LearnedSolver(IterativeSolver):
     def iterate(self, y, physics):
         yield self.network(y, physics)
 
-    def _set_hyper_parameters(self):
-        super()._set_hyper_parameters()
+    def set_hyper_parameters(self):
+        super().set_hyper_parameters()
         if self.batch is not None:
             # Says what is wrong with the size of the batches.
             Samples(list(self.train), self.batch, torch.Generator())

@@ -80,10 +80,6 @@ class UsesNetworks(Fingerprinted):
         tuned = tuned_state(solver_key(self)) if self.is_tuned() else None
         return compact_state(names), tuned
 
-    def is_tuned(self):
-        """Whether some of its hyper-parameters are not given."""
-        return any(self._parameters[name] == "tuned" for name in self.search_space)
-
     def weights(self):
         """{file: checksum} of the networks that it loads."""
         names, published = self._networks_loaded()

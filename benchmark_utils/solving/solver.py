@@ -4,7 +4,6 @@ import time
 
 import torch
 from benchopt import BaseSolver
-from benchopt.stopping_criterion import StoppingCriterion
 
 from benchmark_utils.common.checksums import files_read
 from benchmark_utils.common.descriptions import Described
@@ -12,13 +11,12 @@ from benchmark_utils.common.device import resolved
 from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.machine import machine_record
 from benchmark_utils.common.naming import ShortName
-from benchmark_utils.common.parameters import check_parameters
 from benchmark_utils.data.batches import for_solver
 from benchmark_utils.physics.data_term import data_term
-from benchmark_utils.solving.curve import Curve
+from benchmark_utils.solving.curve import Curve, FixedBudget
+from benchmark_utils.solving.hyper_parameters import HyperParameters
 from benchmark_utils.solving.iterates import checked_iterates
 from benchmark_utils.solving.networks import UsesNetworks
-from benchmark_utils.solving.tuned import solver_key, tuned_parameters
 
 # How sentences call the kinds of signals.
 KINDS = {
@@ -28,24 +26,7 @@ KINDS = {
 }
 
 
-class FixedBudget(StoppingCriterion):
-    """Leaves the budget to the solver, whose number of iterations is a parameter.
-
-    benchopt's time-out and its limit of 100 points per curve do not apply: a curve
-    always ends with the solver's last iterate.
-    """
-
-    def init_stop_val(self):
-        """The first point is the first iterate."""
-        super().init_stop_val()
-        return 1
-
-    def should_stop(self, stop_val, objective_list):
-        self.progress(f"point {len(objective_list)}")
-        return False, "running", self.get_next_stop_val(stop_val)
-
-
-class IterativeSolver(Described, UsesNetworks, ShortName, BaseSolver):
+class IterativeSolver(Described, HyperParameters, UsesNetworks, ShortName, BaseSolver):
     """A solver is its ``iterate``; this class runs it on every batch and reports.
 
     What a solver defines
@@ -99,7 +80,6 @@ class IterativeSolver(Described, UsesNetworks, ShortName, BaseSolver):
 
     sampling_strategy = "callback"
     stopping_criterion = FixedBudget()
-    search_space = {}
     domains = ("image", "complex")
     snapshots = ()
     requires_grad = False
@@ -123,7 +103,7 @@ class IterativeSolver(Described, UsesNetworks, ShortName, BaseSolver):
         try:
             self._receive(**objective)
             self._check_signals()
-            self._set_hyper_parameters()
+            self.set_hyper_parameters()
             self.check()
         except (NotApplicable, Unavailable) as error:
             return True, str(error)
@@ -179,39 +159,6 @@ class IterativeSolver(Described, UsesNetworks, ShortName, BaseSolver):
                 f"{self.name} learns from training signals, and there are none: is "
                 "n_train at least 1, or train given?"
             )
-
-    def _set_hyper_parameters(self):
-        """Check the numbers, and put the tuned ones in place of "tuned".
-
-        ``self.values`` has them all. ``self.values_from`` says where those that are not
-        given are from: "tuned", "default", or "borrowed from" what is nearest; "given"
-        where all are.
-        """
-        check_parameters(self)
-        tuned, self.values_from = {}, "given"
-        if self.is_tuned():
-            tuned, self.values_from = tuned_parameters(
-                self.dataset,
-                self.problem,
-                solver_key(self),
-                self.weights(),
-                self.defaults,
-            )
-        self.values, missing = {}, []
-        for parameter, space in self.search_space.items():
-            value = self._parameters[parameter]
-            if value == "tuned":
-                value = space.value(tuned.get(parameter), self._parameters)
-                if value != tuned.get(parameter):
-                    missing.append(parameter)
-            elif space.shared_by is None:
-                space.check(parameter, value)
-            self.values[parameter] = value
-            setattr(self, parameter, value)
-        if missing and tuned:
-            if self.values_from == "tuned":
-                self.values_from = f"borrowed from {self.dataset} {self.problem}"
-            self.values_from += f", default {' and '.join(missing)}"
 
     def get_next(self, stop_val):
         """Every iterate up to the 22nd, then about ten per doubling, and snapshots."""

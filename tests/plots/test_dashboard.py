@@ -4,8 +4,6 @@ import html
 import io
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
@@ -16,6 +14,7 @@ from benchopt.plotting.generate_html import plot_benchmark_html
 from benchopt.plotting.generate_matplotlib import get_figures
 from benchopt.results import read_results
 from benchopt.runner import run_benchmark
+from browser import dom_of
 from conftest import BENCHMARK
 from PIL import Image
 
@@ -736,21 +735,13 @@ window.addEventListener("load", async () => {
 
 def open_offline(page, folder):
     """What PROBE saw in a browser whose every host name fails to resolve."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    browser = next(filter(None, map(shutil.which, names)), None)
-    if browser is None:
-        pytest.skip(f"no browser: none of {', '.join(names)} is on the PATH")
     probed = folder / "probed.html"
     content = page.read_text(encoding="utf-8").replace("<head>", f"<head>{PROBE}", 1)
     probed.write_text(content, encoding="utf-8")
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu"]
-    command += ["--host-resolver-rules=MAP * ~NOTFOUND", "--no-first-run"]
-    command += ["--disable-background-networking", f"--user-data-dir={folder}/profile"]
-    command += ["--virtual-time-budget=20000", "--window-size=1400,1000", "--dump-dom"]
-    done = subprocess.run(
-        [*command, probed.as_uri()], capture_output=True, text=True, timeout=300
-    )
-    title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)[1]
+    options = ("--virtual-time-budget=20000", "--window-size=1400,1000")
+    title = re.search(
+        r"<title>(.*?)</title>", dom_of(probed, folder, *options), re.DOTALL
+    )[1]
     return json.loads(html.unescape(title))
 
 

@@ -12,7 +12,8 @@ from benchmark_utils.physics import CT_PROBLEMS
 from benchmark_utils.physics.noise import draw_measurements
 from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.scoring.metrics import psnr
-from benchmark_utils.solving.restore import nearest_problem, restore
+from benchmark_utils.solving.nearest import nearest_problem
+from benchmark_utils.solving.restore import restore
 
 SHAPE = (3, 64, 64)
 

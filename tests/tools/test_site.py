@@ -2,12 +2,11 @@
 
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from browser import dom_of
 from conftest import BENCHMARK, ROOT
 
 from benchmark_utils.scoring import decode, picture_psnr
@@ -206,18 +205,10 @@ addEventListener("load", () => {
 
 
 def test_tables_sort_and_pictures_open_over_the_truth(site, tmp_path):
-    names = ("chromium", "chromium-browser", "google-chrome")
-    browser = next(filter(None, map(shutil.which, names)), None)
-    if browser is None:
-        pytest.skip(f"no browser: none of {', '.join(names)} is on the PATH")
     probed = site / "probed.htm"
     probed.write_text((site / "natural.html").read_text().replace("</body>", USE))
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command += [f"--user-data-dir={tmp_path}/profile", "--no-first-run"]
-    done = subprocess.run(
-        [*command, probed.as_uri()], capture_output=True, text=True, timeout=120
-    )
-    seen = json.loads(re.search(r"<body>(.*)</body>", done.stdout, re.DOTALL)[1])
+    dom = dom_of(probed, tmp_path)
+    seen = json.loads(re.search(r"<body>(.*)</body>", dom, re.DOTALL)[1])
     sr4 = pd.read_parquet(RESULTS["natural"]).query("problem == 'sr4'")
     of_rank = sr4.sort_values("psnr", ascending=False)["solver_name"].tolist()
     truth = "natural_gaussian_deblurring_0.png"
