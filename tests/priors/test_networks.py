@@ -199,6 +199,21 @@ def test_shipped_networks_compute_in_float32():
     assert dtypes == {torch.float32}
 
 
+@pytest.mark.parametrize("task", ["denoiser", "sr2"])
+def test_networks_that_compute_in_bfloat16_give_floats_of_32_bits_near_the_same(task):
+    x = center_crop(load_images("natural-test", 1)["astronaut"], 64)[None]
+
+    def restored(precision):
+        if task == "denoiser":
+            return load_denoiser("compact", precision=precision)(x, 0.05)
+        model = load_restoration(task, precision=precision)
+        return model(x, torch.Generator().manual_seed(0))
+
+    ours, exact = restored(torch.bfloat16), restored(torch.float32)
+    assert ours.dtype == torch.float32 and not torch.equal(ours, exact)
+    assert float(psnr(ours, exact)) > 45
+
+
 @pytest.mark.parametrize("sigma, gain", [(0.05, 3), (0.1, 5), (0.2, 7)])
 def test_the_denoiser_gains_decibels_on_a_photograph_it_never_saw(sigma, gain):
     image = center_crop(load_images("natural-test")["chelsea"], 128)[None]

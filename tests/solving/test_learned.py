@@ -12,6 +12,7 @@ from conftest import BENCHMARK, ROOT
 from safetensors.torch import save_file
 
 from benchmark_utils.common import Unavailable
+from benchmark_utils.data.batches import Batch
 from benchmark_utils.learning import store
 from benchmark_utils.learning.splitting import back_projections
 from benchmark_utils.physics import noise_level
@@ -359,3 +360,14 @@ def test_the_template_is_a_learned_solver_of_25_lines(data, tmp_path):
     assert issubclass(module.Solver, LearnedSolver)
     solver, x_hat = solved(module.Solver, data)
     assert x_hat.isfinite().all() and solver.record["n_parameters"] > 1000
+
+@pytest.mark.parametrize(
+    "name", ["Bilevel", "Learned primal-dual", "U-Net", "Unrolled", "VarNet"]
+)
+def test_with_pairs_the_loss_is_the_mean_square_of_the_error(name):
+    [solver] = BENCHMARK.check_solver_patterns([name], class_only=True)
+    x = torch.rand(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    batch = Batch(x=x, y=x, physics=None)
+    error = torch.tensor([1.0, 3.0]).view(2, 1, 1, 1)
+    loss = solver.loss(None, lambda y, physics: y + error, batch)
+    assert float(loss) == pytest.approx(5.0)

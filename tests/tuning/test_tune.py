@@ -4,11 +4,12 @@ import subprocess
 import sys
 
 import pytest
+import torch
 import yaml
 from conftest import BENCHMARK, ROOT
 
 from benchmark_utils.common import device
-from benchmark_utils.solving import tuned
+from benchmark_utils.solving import networks, tuned
 from benchmark_utils.tuning import Job, TrainingData, job, report, search
 from tools import tune
 
@@ -68,9 +69,32 @@ def test_an_entry_carries_all_that_made_it(main, capsys):
     assert "1 searches: about" in said and "trial 4 of 4:" in said
 
 
+def test_methods_without_networks_have_no_precision(main, curves):
+    assert "precision" not in only(main(*TV, "--bfloat16"))
+
+
 def test_a_solver_with_networks_says_which(main, curves):
     [(name, digest)] = only(main(*PNP))["networks"].items()
     assert name == "compact_denoiser.safetensors" and len(digest) == 12
+
+
+@pytest.mark.parametrize(
+    "options, name", [((), "float32"), (["--bfloat16"], "bfloat16")]
+)
+def test_networks_tune_in_the_precision_that_is_asked_for(
+    options, name, main, monkeypatch
+):
+    seen = set()
+    load = networks.load_denoiser
+
+    def spied(*args):
+        denoiser = load(*args)
+        seen.add(denoiser.precision)
+        return denoiser
+
+    monkeypatch.setattr(networks, "load_denoiser", spied)
+    assert only(main(*PNP, *options))["precision"] == name
+    assert seen == {getattr(torch, name)}
 
 
 def test_tuning_is_reproducible_and_beats_the_default_value(main, tmp_path):
