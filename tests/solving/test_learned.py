@@ -361,6 +361,7 @@ def test_the_template_is_a_learned_solver_of_25_lines(data, tmp_path):
     solver, x_hat = solved(module.Solver, data)
     assert x_hat.isfinite().all() and solver.record["n_parameters"] > 1000
 
+
 @pytest.mark.parametrize(
     "name", ["Bilevel", "Learned primal-dual", "U-Net", "Unrolled", "VarNet"]
 )
