@@ -38,6 +38,7 @@ CONFIGS = {
     "natural": ["quick"],
     "fire_set3c": ["fire_single", "fire_combined"],
     "fire_bsd20": ["fire_combined"],
+    "fire_admm_bsd20": ["fire_admm"],
 }
 SCORES = {
     "recovery": "Recovery of the true dictionary, 1 at best",
