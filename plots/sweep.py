@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 from benchopt import BasePlot
 
 from benchmark_utils.physics import (
@@ -29,7 +30,10 @@ STRENGTHS = {
     "told_rotation": "Rotation of the kernel that solvers are told (degrees)",
     "map_error": "Error of the coil maps that solvers are told",
     "centre_error": "Error of the centre of rotation that solvers are told (bins)",
+    "masks": "Number of masks (0: one for each image)",
+    "n_train": "Number of training images",
 }
+LOGARITHMIC = {"n_train"}
 ALL_PROBLEMS = {**PROBLEMS, **MRI_PROBLEMS, **CT_PROBLEMS}
 COLUMNS = [f"p_dataset_{name}" for name in ("problem", *STRENGTHS)]
 SCORES = ("psnr_kernel", "psnr_range", "psnr")
@@ -50,9 +54,10 @@ def sweeps_over(strength, datasets):
     the strength, and ``values`` a Series of float, {dataset_name: value}.
     """
     problems = datasets["p_dataset_problem"]
-    values = datasets[f"p_dataset_{strength}"].astype(float)
+    # Some have words where others have numbers: masks=per_image.
+    values = pd.to_numeric(datasets[f"p_dataset_{strength}"], errors="coerce")
     defaults = problems.map(lambda p: default_strength(p, strength, ALL_PROBLEMS))
-    values = values.fillna(defaults.astype(float))
+    values = values.fillna(pd.to_numeric(defaults, errors="coerce"))
     groups = values.groupby(lambda dataset: without(dataset, strength))
     return [
         (problems[group.index[0]], data, strength, group)
@@ -130,7 +135,7 @@ class Plot(BasePlot):
             "title": title,
             "xlabel": STRENGTHS.get(strength, ""),
             "ylabel": SCORE_NAMES[score],
-            "scale": "linear",
+            "scale": "semilog-x" if strength in LOGARITHMIC else "linear",
         }
 
     @staticmethod

@@ -3,10 +3,12 @@
     python tools/build_readme.py
 
 A table stands between <!-- table NAME SCORE --> and <!-- end -->: solvers in rows and
-problems in columns, or <!-- table NAME SCORE COLUMNS ROWS --> for other parameters of
-the datasets. Between <!-- versions --> and <!-- end --> a page says which of its
-results were made by other code than those of REFERENCE, as their digests tell. The
-figures are in docs/.
+problems in columns, or <!-- table NAME SCORE COLUMNS ROWS GIVEN --> for other
+parameters of the datasets (dataset_name: all that differs), without the datasets that give one of
+the parameters GIVEN. <!-- published --> begins the table of results/published.csv: what
+papers have, beside what is found here. Between <!-- versions --> and <!-- end --> a page
+says which of its results were made by other code than those of REFERENCE, as their
+digests tell. The figures are in docs/.
 
 Where the results have the scores of each image, a mean is followed by half of the 95%
 interval of the paired difference to the best one; in bold are the best and all that
@@ -32,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.scoring import (  # noqa: E402
     cells,
+    column_labels,
     decode,
     mean_or_nan,
     picture_psnr,
@@ -41,6 +44,7 @@ from benchmark_utils.scoring import (  # noqa: E402
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TABLE = r"<!-- table (?P<options>[^>]+) -->\n.*?<!-- end -->"
+PUBLISHED = re.compile(r"<!-- published -->\n.*?<!-- end -->", re.DOTALL)
 MAX_SOLVERS = 7
 # Tests run its configuration again: these results are those of the present code.
 REFERENCE = "natural"
@@ -53,12 +57,15 @@ def read(name):
     return pd.read_parquet(ROOT / "results" / f"{name}.parquet")
 
 
-def markdown_table(results, score, columns="problem", rows="solver_name"):
+def markdown_table(results, score, columns="problem", rows="solver_name", given=""):
     """One row per solver, best mean first; the best of each column in bold.
 
     A score that is missing is that of a solver that diverged, but for a column where
-    all are: it is left out.
+    all are: it is left out. Datasets that give one of the parameters ``given`` ("a,b")
+    are, too.
     """
+    for parameter in filter(None, given.split(",")):
+        results = results[results[parameter].isna()]
     results = results.assign(**{score: results[score].fillna(-math.inf)})
     table = results.pivot(index=rows, columns=columns, values=score)
     table = table.reindex(columns=results[columns].unique())
@@ -73,6 +80,8 @@ def markdown_table(results, score, columns="problem", rows="solver_name"):
     texts = dict(zip(zip(results[rows], results[columns]), found))
     corner = "|" if rows == "solver_name" else f"| {rows}"
     names = [label(name, columns) for name in table.columns]
+    if columns == "dataset_name":
+        names = column_labels(table.columns)
     lines = [f"{corner} | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     shown_names = map(label, table.index)
     if rows == "solver_name":
@@ -115,7 +124,42 @@ def fill(text):
     text = re.sub(
         r"<!-- versions -->\n.*?<!-- end -->", sentence, text, flags=re.DOTALL
     )
+    if PUBLISHED.search(text):
+        text = PUBLISHED.sub(
+            f"<!-- published -->\n{published_table()}\n<!-- end -->", text
+        )
     return re.sub(TABLE, rebuilt, text, flags=re.DOTALL)
+
+
+def published_table():
+    """PSNR that papers have, that of the nearest row of our tables, and the difference.
+
+    results/published.csv names this row: the file in results/, the dataset, and the
+    solver as the tables show it. A row that is not there raises ``KeyError``.
+    """
+    published = pd.read_csv(ROOT / "results" / "published.csv")
+    ours = {name: psnr_by_row(read(name)) for name in published["results"].unique()}
+    lines = [
+        "| images | problem | published | PSNR | here | PSNR | difference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in published.itertuples():
+        psnr = ours[row.results][row.dataset, row.solver]
+        gap = f"{psnr - row.published:+.2f}" if math.isfinite(psnr) else ""
+        here = f"{psnr:.2f}" if math.isfinite(psnr) else "diverged"
+        lines.append(
+            f"| {row.images} | {row.problem} | {row.method} ({row.source}) "
+            f"| {row.published:.2f} | {row.solver} | {here} | {gap} |"
+        )
+    return "\n".join(lines)
+
+
+def psnr_by_row(results):
+    """{(dataset, solver as tables show it): mean PSNR}."""
+    names = results["solver_name"].unique()
+    short = dict(zip(names, without_common_options(names)))
+    keys = zip(results["dataset_name"], results["solver_name"].map(short))
+    return dict(zip(keys, results["psnr"]))
 
 
 def versions_sentence(names):
@@ -162,11 +206,41 @@ def draw(results, path):
     plt.close(figure)
 
 
+def draw_operators(path):
+    """What networks and dictionaries learn without truth, over the number of operators.
+
+    Left, the error inside ker A of networks on missing pixels; right, the recovery of a
+    dictionary from ``m`` measurements of each signal.
+    """
+    networks, dictionaries = read("learning_operators"), read("dictionary_multi")
+    names = networks["solver_name"].unique()
+    short = dict(zip(names, without_common_options(names)))
+    # One mask for each image is the most of all, and is written 0.
+    counts = sorted(networks["masks"].unique(), key=lambda n: n or math.inf)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for solver, runs in networks.groupby("solver_name", sort=False):
+        psnr = runs.set_index("masks")["psnr_kernel"].reindex(counts)
+        label = short[solver].removeprefix("Self-supervised")
+        left.plot(range(len(counts)), psnr, marker="o", label=label.strip("[]"))
+    left.set_xticks(range(len(counts)), [f"{n:g}" if n else "each" for n in counts])
+    left.set(xlabel="masks", ylabel="PSNR in ker A (dB)", title="Networks")
+    for m, runs in dictionaries.groupby("m"):
+        recovery = runs.sort_values("n_operators").set_index("n_operators")["recovery"]
+        right.plot(recovery, marker="o", label=f"m = {m}")
+    right.set(xlabel="operators", ylabel="recovery", title="Dictionaries")
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=7)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
 def main():
     for page in PAGES:
         page.write_text(fill(page.read_text()))
     for figure, results in FIGURES.items():
         draw(read(results), ROOT / "docs" / f"{figure}.png")
+    draw_operators(ROOT / "docs" / "learning_operators.png")
     print("Rebuilt: README.md and docs/")
 
 

@@ -337,6 +337,22 @@ def test_two_strengths_of_the_same_data_are_two_sweeps():
     assert sweep(df, "inpainting noise_level")[0]["A"] == [(0.01, 25), (0.2, 15)]
 
 
+def test_what_was_learned_from_goes_by_the_number_of_images_and_of_masks():
+    df = table(*(swept("n_train", value) for value in (1, 10, 200)))
+    curves, metadata = sweep(df)
+    assert curves["A"] == [(1, 30), (10, 30), (200, 30)]
+    assert metadata["scale"] == "semilog-x"
+    df = table(*(swept("masks", value) for value in (5, 1)))
+    assert sweep(df)[0]["A"] == [(1, 30), (5, 30)]
+
+
+def test_a_strength_in_words_has_no_curve():
+    df = table(*(swept("masks", value, "mri") for value in ("shared", "per_image")))
+    assert problems(df) == [
+        "No curve here: run a problem with several values of its strength"
+    ]
+
+
 def test_repetitions_are_averaged():
     df = table(
         swept("missing", 0.2, objective_psnr=20.0),

@@ -82,6 +82,22 @@ def test_what_did_not_run_is_blank_and_what_diverged_says_so():
     }
 
 
+def test_datasets_may_be_columns_without_those_that_give_a_parameter():
+    results = pd.DataFrame(
+        [
+            ("chest[img_size=64,problem=ct]", math.nan, 30.0),
+            ("chest[img_size=64,problem=ct_fan]", math.nan, 29.0),
+            ("chest[img_size=64,n_angles=15,problem=ct]", 15, 20.0),
+        ],
+        columns=["dataset_name", "n_angles", "psnr"],
+    ).assign(solver_name="TV")
+    lines = markdown_table(
+        results, "psnr", "dataset_name", "solver_name", "n_angles"
+    ).splitlines()
+    assert lines[0] == "| | ct | ct fan |"
+    assert lines[2] == "| TV | **30.00** | **29.00** |"
+
+
 def test_intervals_ties_daggers_and_seconds_are_shown_where_they_are_known():
     base = [20.0, 24.0, 28.0, 31.0, 35.0]
     near = [19.9, 24.1, 27.9, 31.1, 34.9]
