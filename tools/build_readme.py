@@ -2,13 +2,17 @@
 
     python tools/build_readme.py
 
-A table stands between <!-- table NAME SCORE --> and <!-- end -->: solvers in rows and
-problems in columns, or <!-- table NAME SCORE COLUMNS ROWS GIVEN --> for other
-parameters of the datasets (dataset_name: all that differs), without the datasets that give one of
-the parameters GIVEN. <!-- published --> begins the table of results/published.csv: what
-papers have, beside what is found here. Between <!-- versions --> and <!-- end --> a page
-says which of its results were made by other code than those of REFERENCE, as their
-digests tell. The figures are in docs/.
+Each stands between a comment that asks for it and <!-- end -->:
+
+    <!-- table NAME SCORE -->       solvers in rows, problems in columns
+    <!-- table NAME SCORE COLUMNS ROWS GIVEN -->
+                                    other parameters of the datasets (dataset_name: all
+                                    that differs), without those that give one of GIVEN
+    <!-- published -->              results/published.csv: what papers have, beside ours
+    <!-- versions -->               which results of the page are of other code than
+                                    those of REFERENCE, as their digests tell
+
+tools/build_figures.py draws the figures, which are in docs/.
 
 Where the results have the scores of each image, a mean is followed by half of the 95%
 interval of the paired difference to the best one; in bold are the best and all that
@@ -22,11 +26,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,26 +34,16 @@ sys.path.insert(0, str(ROOT))
 from benchmark_utils.scoring import (  # noqa: E402
     cells,
     column_labels,
-    decode,
-    mean_or_nan,
-    picture_psnr,
     unpacked,
     without_common_options,
 )
+from tools.build_figures import draw_all, read  # noqa: E402
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TABLE = r"<!-- table (?P<options>[^>]+) -->\n.*?<!-- end -->"
 PUBLISHED = re.compile(r"<!-- published -->\n.*?<!-- end -->", re.DOTALL)
-MAX_SOLVERS = 7
 # Tests run its configuration again: these results are those of the present code.
 REFERENCE = "natural"
-# figure: the results that it shows
-FIGURES = {"reconstructions": "natural", "fire": "fire_set3c"}
-
-
-def read(name):
-    """A file of results/, as written by tools/publish_results.py."""
-    return pd.read_parquet(ROOT / "results" / f"{name}.parquet")
 
 
 def markdown_table(results, score, columns="problem", rows="solver_name", given=""):
@@ -173,74 +162,10 @@ def versions_sentence(names):
     return textwrap.fill(sentence, 88, break_long_words=False, break_on_hyphens=False)
 
 
-def draw(results, path):
-    """One row per problem: truth, measurement, and what the best solvers make of it."""
-    means = results.groupby("solver_name")["psnr"].agg(mean_or_nan)
-    best = means.nlargest(MAX_SOLVERS).index
-    solvers = [name for name in results["solver_name"].unique() if name in best]
-    groups = list(results.groupby("problem", sort=False))
-    columns = 2 + len(solvers)
-    figure, axes = plt.subplots(
-        len(groups),
-        columns,
-        figsize=(1.6 * columns, 1.8 * len(groups)),
-        layout="constrained",
-    )
-    for row, (problem, runs) in zip(axes, groups):
-        runs = runs.set_index("solver_name")
-        truth = decode(runs["truth"].iloc[0])
-        row[0].imshow(truth)
-        row[1].imshow(decode(runs["measurement"].iloc[0]))
-        row[0].set_ylabel(problem.replace("_", "\n"), fontsize=8)
-        for axis, solver in zip(row[2:], solvers):
-            picture = decode(runs.loc[solver, "reconstruction"])
-            axis.imshow(picture)
-            score = f"{picture_psnr(picture, truth):.2f} dB"
-            axis.set_xlabel(score, fontsize=8, labelpad=2)
-        for axis in row:
-            axis.set(xticks=[], yticks=[])
-    for axis, title in zip(axes[0], ["truth", "measurement", *solvers]):
-        axis.set_title(title.replace("[", "\n["), fontsize=7)
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-
-
-def draw_operators(path):
-    """What networks and dictionaries learn without truth, over the number of operators.
-
-    Left, the error inside ker A of networks on missing pixels; right, the recovery of a
-    dictionary from ``m`` measurements of each signal.
-    """
-    networks, dictionaries = read("learning_operators"), read("dictionary_multi")
-    names = networks["solver_name"].unique()
-    short = dict(zip(names, without_common_options(names)))
-    # One mask for each image is the most of all, and is written 0.
-    counts = sorted(networks["masks"].unique(), key=lambda n: n or math.inf)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    for solver, runs in networks.groupby("solver_name", sort=False):
-        psnr = runs.set_index("masks")["psnr_kernel"].reindex(counts)
-        label = short[solver].removeprefix("Self-supervised")
-        left.plot(range(len(counts)), psnr, marker="o", label=label.strip("[]"))
-    left.set_xticks(range(len(counts)), [f"{n:g}" if n else "each" for n in counts])
-    left.set(xlabel="masks", ylabel="PSNR in ker A (dB)", title="Networks")
-    for m, runs in dictionaries.groupby("m"):
-        recovery = runs.sort_values("n_operators").set_index("n_operators")["recovery"]
-        right.plot(recovery, marker="o", label=f"m = {m}")
-    right.set(xlabel="operators", ylabel="recovery", title="Dictionaries")
-    for axis in (left, right):
-        axis.grid(alpha=0.3)
-        axis.legend(fontsize=7)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-
-
 def main():
     for page in PAGES:
         page.write_text(fill(page.read_text()))
-    for figure, results in FIGURES.items():
-        draw(read(results), ROOT / "docs" / f"{figure}.png")
-    draw_operators(ROOT / "docs" / "learning_operators.png")
+    draw_all()
     print("Rebuilt: README.md and docs/")
 
 

@@ -1,0 +1,185 @@
+"""Draw the figures of the README and of docs/ from results/.
+
+    python tools/build_figures.py
+
+tools/build_readme.py does it, too.
+"""
+
+import math
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmark_utils.physics import (  # noqa: E402
+    CT_PROBLEMS,
+    MRI_PROBLEMS,
+    PROBLEMS,
+    default_strength,
+)
+from benchmark_utils.scoring import (  # noqa: E402
+    decode,
+    mean_or_nan,
+    picture_psnr,
+    without_common_options,
+)
+
+MAX_SOLVERS = 7
+# figure: the results that it shows
+PICTURES = {"reconstructions": "natural", "fire": "fire_set3c"}
+# figure: (the results that it shows, its panels: the problem and what changes)
+SWEEPS = {
+    "ct_sweeps": (
+        "ct",
+        [("ct_sparse", "n_angles"), ("ct_limited", "angular_range")],
+    ),
+    "mismatch": (
+        "mismatch",
+        [
+            ("gaussian_deblurring", "told_noise"),
+            ("motion_deblurring", "told_noise"),
+            ("multicoil_mri", "told_noise"),
+            ("ct", "told_noise"),
+            ("gaussian_deblurring", "told_blur"),
+            ("motion_deblurring", "told_rotation"),
+            ("multicoil_mri", "map_error"),
+            ("ct", "centre_error"),
+        ],
+    ),
+}
+ALL_PROBLEMS = {**PROBLEMS, **MRI_PROBLEMS, **CT_PROBLEMS}
+
+
+def read(name):
+    """A file of results/, as written by tools/publish_results.py."""
+    return pd.read_parquet(ROOT / "results" / f"{name}.parquet")
+
+
+def draw(results, path):
+    """One row per problem: truth, measurement, and what the best solvers make of it."""
+    means = results.groupby("solver_name")["psnr"].agg(mean_or_nan)
+    best = means.nlargest(MAX_SOLVERS).index
+    solvers = [name for name in results["solver_name"].unique() if name in best]
+    groups = list(results.groupby("problem", sort=False))
+    columns = 2 + len(solvers)
+    figure, axes = plt.subplots(
+        len(groups),
+        columns,
+        figsize=(1.6 * columns, 1.8 * len(groups)),
+        layout="constrained",
+    )
+    for row, (problem, runs) in zip(axes, groups):
+        runs = runs.set_index("solver_name")
+        truth = decode(runs["truth"].iloc[0])
+        row[0].imshow(truth)
+        row[1].imshow(decode(runs["measurement"].iloc[0]))
+        row[0].set_ylabel(problem.replace("_", "\n"), fontsize=8)
+        for axis, solver in zip(row[2:], solvers):
+            picture = decode(runs.loc[solver, "reconstruction"])
+            axis.imshow(picture)
+            score = f"{picture_psnr(picture, truth):.2f} dB"
+            axis.set_xlabel(score, fontsize=8, labelpad=2)
+        for axis in row:
+            axis.set(xticks=[], yticks=[])
+    for axis, title in zip(axes[0], ["truth", "measurement", *solvers]):
+        axis.set_title(title.replace("[", "\n["), fontsize=7)
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def draw_operators(path):
+    """What networks and dictionaries learn without truth, over the number of operators.
+
+    Left, the error inside ker A of networks on missing pixels; right, the recovery of a
+    dictionary from ``m`` measurements of each signal.
+    """
+    networks, dictionaries = read("learning_operators"), read("dictionary_multi")
+    names = networks["solver_name"].unique()
+    short = dict(zip(names, without_common_options(names)))
+    # One mask for each image is the most of all, and is written 0.
+    counts = sorted(networks["masks"].unique(), key=lambda n: n or math.inf)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for solver, runs in networks.groupby("solver_name", sort=False):
+        psnr = runs.set_index("masks")["psnr_kernel"].reindex(counts)
+        label = short[solver].removeprefix("Self-supervised")
+        left.plot(range(len(counts)), psnr, marker="o", label=label.strip("[]"))
+    left.set_xticks(range(len(counts)), [f"{n:g}" if n else "each" for n in counts])
+    left.set(xlabel="masks", ylabel="PSNR in ker A (dB)", title="Networks")
+    for m, runs in dictionaries.groupby("m"):
+        recovery = runs.sort_values("n_operators").set_index("n_operators")["recovery"]
+        right.plot(recovery, marker="o", label=f"m = {m}")
+    right.set(xlabel="operators", ylabel="recovery", title="Dictionaries")
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=7)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def draw_sweeps(results, panels, path):
+    """A panel per (problem, strength): the PSNR of each solver over this strength."""
+    n_columns = min(len(panels), 4)
+    n_rows = math.ceil(len(panels) / n_columns)
+    figure, axes = plt.subplots(
+        n_rows,
+        n_columns,
+        figsize=(3.2 * n_columns, 2.9 * n_rows + 0.5),
+        layout="constrained",
+        squeeze=False,
+    )
+    for axis, (problem, strength) in zip(axes.flat, panels):
+        for solver, curve in swept(results, problem, strength).groupby(
+            "solver_name", sort=False
+        ):
+            axis.plot(curve["strength"], curve["psnr"], marker="o", ms=3, label=solver)
+        axis.set_title(problem, fontsize=9)
+        axis.set(xlabel=strength, ylabel="PSNR (dB)")
+        axis.grid(alpha=0.3)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    names = without_common_options(labels)
+    figure.legend(handles, names, loc="outside lower center", ncols=5, fontsize=8)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def swept(results, problem, strength):
+    """The rows of a problem where this strength alone differs, with its values.
+
+    Returns
+    -------
+    DataFrame, by growing ``strength``: a column more than ``results``.
+    """
+    rows = results[results["problem"] == problem]
+    names = [field.name for field in fields(ALL_PROBLEMS[problem])]
+    for name in rows.columns.intersection(names):
+        default = default_strength(problem, name, ALL_PROBLEMS)
+        if name == strength:
+            values = rows[name].astype(float).fillna(float(default))
+            rows = rows.assign(strength=values)
+        else:
+            rows = rows[rows[name].isna() | (rows[name] == default)]
+    return rows.sort_values("strength", kind="stable")
+
+
+def draw_all():
+    docs = ROOT / "docs"
+    for figure, results in PICTURES.items():
+        draw(read(results), docs / f"{figure}.png")
+    for figure, (results, panels) in SWEEPS.items():
+        draw_sweeps(read(results), panels, docs / f"{figure}.png")
+    draw_operators(docs / "learning_operators.png")
+    print("Drawn: the figures of docs/")
+
+
+if __name__ == "__main__":
+    draw_all()
