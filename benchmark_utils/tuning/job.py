@@ -10,13 +10,14 @@ from benchopt.utils.run_context import RunContext
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.fingerprint import installed
 from benchmark_utils.scoring import metrics
-from benchmark_utils.solving.search import Range
+from benchmark_utils.solving.search import Choice, Range
 from benchmark_utils.solving.tuned import read_tuned, solver_key
 from benchmark_utils.tuning.search import Search
 from benchmark_utils.tuning.training_data import checksum
 
-# Entries of another protocol, or of none, are made anew.
-PROTOCOL = 2
+# Entries of another protocol, or of none, are made anew. Where a schedule is tuned, it
+# is a newer one: its lengths share the trials.
+PROTOCOL, PROTOCOL_OF_CHOICES = 2, 3
 
 NOTHING = "nothing to tune"
 
@@ -76,7 +77,7 @@ class Job:
         """Why its entry must be made: a few words; None where it is up to date."""
         if (entry := self._present()) is None:
             return "no entry"
-        if entry.get("protocol") != PROTOCOL:
+        if entry.get("protocol") != protocol_of(self.space):
             return "an entry of an older protocol"
         if entry.get("networks", {}) != self.networks:
             return "an entry of other networks"
@@ -130,7 +131,10 @@ class Job:
 
     def entry(self, search=None):
         """What tuned.yml keeps of it, once the search is at its end."""
-        entry = {"protocol": PROTOCOL, "date": datetime.date.today().isoformat()}
+        entry = {
+            "protocol": protocol_of(self.space),
+            "date": datetime.date.today().isoformat(),
+        }
         if search is None:
             return entry | {"parameters": {}, "note": NOTHING}
         entry |= {
@@ -174,13 +178,25 @@ class Job:
 
     def _digest(self):
         """Of everything that shapes the trials."""
-        shaped = [PROTOCOL, str(self), self.space, self.networks, self.device.type]
+        shaped = [
+            protocol_of(self.space),
+            str(self),
+            self.space,
+            self.networks,
+            self.device.type,
+        ]
         shaped += [versions(), self._code(), self.precision]
         digest = hashlib.sha256(repr(shaped).encode())
         for batch in self._scored + list(self._data["train"]):
             for signals in (batch.x, batch.y):
                 digest.update(signals.cpu().numpy().tobytes())
         return digest.hexdigest()[:12]
+
+
+def protocol_of(space):
+    """The protocol of a search over this space."""
+    has_choice = any(isinstance(values, Choice) for values in space.values())
+    return PROTOCOL_OF_CHOICES if has_choice else PROTOCOL
 
 
 def versions():

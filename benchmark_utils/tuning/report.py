@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from benchmark_utils.solving.search import Range
 from benchmark_utils.solving.tuned import parse_key, read_tuned
-from benchmark_utils.tuning.job import NOTHING, PROTOCOL
+from benchmark_utils.tuning.job import NOTHING, protocol_of
 
 
 def report(solvers):
@@ -25,19 +25,21 @@ def report(solvers):
         for key, entry in solvers.items()
     ]
     for where, key, entry in entries:
-        if entry.get("protocol") != PROTOCOL:
+        name, options = parse_key(key)
+        given = {option.split("=")[0] for option in options}
+        space = {n: s for n, s in spaces.get(name, {}).items() if n not in given}
+        if entry.get("protocol") != protocol_of(space):
             old.append(f"{where} {key}")
         if entry.get("note") == NOTHING:
             n_nothing += 1
             continue
-        space = spaces.get(parse_key(key)[0], {})
         values, hit = _values(entry, space), _on_bound(entry, space)
         n_values, n_bound = n_values + len(values), n_bound + len(hit)
         if hit:
             on_bound.append(f"{where} {key}: {', '.join(hit)}")
         if values and all(_is_default(*value) for value in values):
             untouched.append(f"{where} {key}")
-        same[where, parse_key(key)[0], str(entry["parameters"])].append(key)
+        same[where, name, str(entry["parameters"])].append(key)
         seconds += entry.get("seconds", 0)
         untimed += "seconds" not in entry
     shared = [

@@ -3,8 +3,13 @@
 optuna's multivariate tree-structured Parzen estimator (Bergstra et al., 2011; Falkner
 et al., 2018) draws the trials. Each has a seed made of the search's and of its number,
 and is written when it is done: a search that was stopped goes on as if it had not been.
+
+Schedules of other lengths ask for other values, and the estimator hardly tries those
+that are behind after a few draws. So each length of a ``Choice`` has a search of its own,
+with the same share of the first half of the trials; the best one goes on with the rest.
 """
 
+import itertools
 import math
 import time
 import warnings
@@ -27,6 +32,8 @@ from benchmark_utils.tuning.training_data import checksum
 
 # Trials of a search that tunes n values: 10 + 10 n.
 TRIALS, TRIALS_PER_VALUE = 10, 10
+# Random draws of a search before the estimator's first, in all.
+RANDOM = 10
 # dB. Iterations that gain less than this in all are not worth their time.
 NEGLIGIBLE = 0.01
 # dB. The curve still rises at the maximum if its last tenth gains more.
@@ -76,6 +83,8 @@ class Search:
         n_values = sum(self.sizes.values())
         # All trials of a method whose iterations alone are tuned would be the same.
         self.n_trials = TRIALS + TRIALS_PER_VALUE * n_values if n_values else 1
+        self._choices = choices(self.space)
+        self._n_shared = self.n_trials // 2 // len(self._choices) * len(self._choices)
         self.widened, self._trials = {}, []
 
     def trials(self):
@@ -184,19 +193,33 @@ class Search:
 
     def _draw(self, distributions):
         """{label: value} of the next trial."""
-        if not self._trials:
-            return {
-                label: space.default / self.sizes[name]
-                if isinstance(space, Range)
-                else space.default
-                for name, space in self.space.items()
-                for label in labels(name, self.sizes[name])
-            }
+        chosen = self._chosen()
+        others = {n: d for n, d in distributions.items() if n not in chosen}
+        earlier = [t for t in self._trials if chosen.items() <= t.params.items()]
+        if not earlier:
+            return self._published() | chosen
         seed = checksum(str(self.seed), str(self.n_done))
-        sampler = optuna.samplers.TPESampler(multivariate=True, seed=seed)
+        sampler = optuna.samplers.TPESampler(
+            multivariate=True, seed=seed, n_startup_trials=RANDOM // len(self._choices)
+        )
         study = optuna.create_study(direction="maximize", sampler=sampler)
-        study.add_trials(self._trials)
-        return study.ask(distributions).params
+        study.add_trials([among(others, trial) for trial in earlier])
+        return study.ask(others).params | chosen
+
+    def _chosen(self):
+        """{name: value} of what is a ``Choice``, for the next trial."""
+        if self.n_done < self._n_shared:
+            return self._choices[self.n_done % len(self._choices)]
+        return {name: self.best.params[name] for name in self._choices[0]}
+
+    def _published(self):
+        return {
+            label: space.default / self.sizes[name]
+            if isinstance(space, Range)
+            else space.default
+            for name, space in self.space.items()
+            for label in labels(name, self.sizes[name])
+        }
 
     def _values(self, drawn):
         """{name: value}, or a list of them where several things share the parameter."""
@@ -221,6 +244,19 @@ class Search:
         almost = int(0.9 * maximum)
         before = scores[almost - 1] if n > almost > 0 else math.inf
         return scores[n - 1], {name: n}, scores[n - 1] - before > STILL_RISING
+
+
+def choices(space):
+    """All combinations of what is a ``Choice``, as {name: value}; the default first."""
+    among = {n: s for n, s in space.items() if isinstance(s, Choice)}
+    orders = [sorted(s.values, key=lambda v: v != s.default) for s in among.values()]
+    return [dict(zip(among, values)) for values in itertools.product(*orders)]
+
+
+def among(distributions, trial):
+    """The trial, with these of its parameters alone."""
+    params = {name: trial.params[name] for name in distributions}
+    return create_trial(params=params, distributions=distributions, value=trial.value)
 
 
 def labels(name, n):

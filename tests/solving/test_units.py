@@ -95,7 +95,7 @@ def tuned_at_both():
     low, high = (read_tuned()["natural"].get(p, {}) for p in LEVELS.values())
     both = low.keys() & high.keys()
     return sorted(
-        key for key in both if low[key]["protocol"] == high[key]["protocol"] == 2
+        key for key in both if low[key]["protocol"] == high[key]["protocol"] >= 2
     )
 
 

@@ -72,6 +72,31 @@ def test_the_best_of_a_choice_is_found(search):
     assert found.values == {"n_iter": 15}
 
 
+def test_choices_share_half_of_the_trials_and_the_best_one_has_the_rest(search):
+    space = {"reg": REG, "n_iter": Choice(8, (8, 15, 30))}
+    # More iterations are better with a reg of their own, and worse with the published.
+    best = {8: 0.3, 15: 0.05, 30: 5.0}
+
+    def curve(values):
+        reg, n = values["reg"], values["n_iter"]
+        return [30 + 0.1 * n - math.log(reg / best[n]) ** 2]
+
+    found = search(space, curve)
+    tried = [trial.values["n_iter"] for trial in found.trials()]
+    assert tried[:6] == [8, 15, 30] * 2
+    assert [tried[:15].count(n) for n in (8, 15, 30)] == [5, 5, 5]
+    assert tried[15:] == [30] * 15
+    assert found.values["reg"] == pytest.approx(5.0, rel=0.1)
+
+
+def test_each_choice_begins_with_the_published_values(search):
+    space = {"reg": REG, "n_iter": Choice(15, (8, 15, 30))}
+    first = list(itertools.islice(search(space, peak()).trials(), 3))
+    assert [t.values for t in first] == [
+        {"reg": REG.default, "n_iter": n} for n in (15, 8, 30)
+    ]
+
+
 def test_iterations_that_gain_a_hundredth_of_a_decibel_in_all_are_not_kept(search):
     def curve(values):
         return [20.0, 24.0, 24.989, 24.991, 25.0, 24.0]
