@@ -5,8 +5,9 @@ et al., 2018) draws the trials. Each has a seed made of the search's and of its 
 and is written when it is done: a search that was stopped goes on as if it had not been.
 
 Schedules of other lengths ask for other values, and the estimator hardly tries those
-that are behind after a few draws. So each length of a ``Choice`` has a search of its own,
-with the same share of the first half of the trials; the best one goes on with the rest.
+that are behind after a few draws. So each length of a ``Choice`` has a search of its
+own, with the same share of the first half of the trials; the best one goes on with the
+rest.
 """
 
 import itertools
