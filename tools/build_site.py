@@ -22,7 +22,13 @@ from markupsafe import Markup, escape
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.scoring import decode, picture_psnr, unpacked  # noqa: E402
+from benchmark_utils.scoring import (  # noqa: E402
+    column_labels,
+    decode,
+    file_name,
+    picture_psnr,
+    unpacked,
+)
 from tools.build_readme import (  # noqa: E402
     PAGES,
     REFERENCE,
@@ -37,7 +43,6 @@ TEMPLATES = ROOT / "tools" / "pages"
 CONFIGS = {
     "natural": ["quick"],
     "fire_set3c": ["fire_single", "fire_combined"],
-    "fire_bsd20": ["fire_combined"],
     "fire_admm_bsd20": ["fire_admm"],
 }
 SCORES = {
@@ -88,13 +93,15 @@ def split(markdown):
 
 
 def pictures_of(name, results, folder):
-    """Write the pictures, and list them by problem: truth first, then the best."""
+    """Write the pictures, and list them by dataset: truth first, then the best."""
     if "truth" not in results:
         return []
     solvers = list(results["solver_name"].unique())
     short = dict(zip(solvers, without_common_options(solvers)))
+    datasets = results["dataset_name"].unique()
     groups = []
-    for problem, rows in results.groupby("problem", sort=False):
+    for title, dataset in zip(column_labels(datasets), datasets):
+        rows = results[results["dataset_name"] == dataset]
         first = rows.iloc[0]
         truth = decode(first["truth"])
         found = []
@@ -111,10 +118,10 @@ def pictures_of(name, results, folder):
         shown += [picture for _, _, *picture in sorted(found)]
         pictures = []
         for i, (solver, label, png) in enumerate(shown):
-            file = f"pictures/{name}_{problem}_{i}.png"
+            file = f"pictures/{name}_{file_name(title)}_{i}.png"
             (folder / file).write_bytes(png)
             pictures.append({"solver": solver, "label": label, "file": file})
-        groups.append({"problem": problem, "pictures": pictures})
+        groups.append({"title": title, "pictures": pictures})
     return groups
 
 

@@ -87,6 +87,6 @@ RECIPES = {
     "motion": fine_tuned(DEGRADATIONS["motion"], steps=14_000),
     "jpeg": fine_tuned(DEGRADATIONS["jpeg"], steps=2800),
     "sr2": deep(DEGRADATIONS["sr2"], steps=12_000),
-    "sr3": fine_tuned(DEGRADATIONS["sr3"], steps=1400),
+    "sr3": deep(DEGRADATIONS["sr3"], steps=9000),
     "inpaint": fine_tuned(OneOf((DEGRADATIONS["inpaint"], BrushMask())), steps=2800),
 }

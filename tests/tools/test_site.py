@@ -9,7 +9,7 @@ import pytest
 from browser import dom_of
 from conftest import BENCHMARK, ROOT
 
-from benchmark_utils.scoring import decode, picture_psnr
+from benchmark_utils.scoring import column_labels, decode, file_name, picture_psnr
 from tools import build_site
 from tools.build_readme import PAGES, versions_sentence
 
@@ -111,9 +111,11 @@ def test_nothing_comes_from_elsewhere_and_all_that_is_named_is_there(site, pages
 )
 def test_pictures_have_the_truth_first_then_the_best(name, site, pages):
     results = pd.read_parquet(RESULTS[name])
-    for problem, rows in results.groupby("problem"):
+    datasets = results["dataset_name"].unique()
+    for title, dataset in zip(column_labels(datasets), datasets):
+        rows = results[results["dataset_name"] == dataset]
         files = sorted(
-            site.glob(f"pictures/{name}_{problem}_*.png"),
+            site.glob(f"pictures/{name}_{file_name(title)}_*.png"),
             key=lambda path: int(path.stem.rsplit("_", 1)[1]),
         )
         first, second, *others = (path.read_bytes() for path in files)
