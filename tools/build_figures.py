@@ -42,19 +42,6 @@ SWEEPS = {
         "ct",
         [("ct_sparse", "n_angles"), ("ct_limited", "angular_range")],
     ),
-    "mismatch": (
-        "mismatch",
-        [
-            ("gaussian_deblurring", "told_noise"),
-            ("motion_deblurring", "told_noise"),
-            ("multicoil_mri", "told_noise"),
-            ("ct", "told_noise"),
-            ("gaussian_deblurring", "told_blur"),
-            ("motion_deblurring", "told_rotation"),
-            ("multicoil_mri", "map_error"),
-            ("ct", "centre_error"),
-        ],
-    ),
 }
 ALL_PROBLEMS = {**PROBLEMS, **MRI_PROBLEMS, **CT_PROBLEMS}
 
@@ -93,35 +80,6 @@ def draw(results, path):
     for axis, title in zip(axes[0], ["truth", "measurement", *solvers]):
         axis.set_title(title.replace("[", "\n["), fontsize=7)
     path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-
-
-def draw_operators(path):
-    """What networks and dictionaries learn without truth, over the number of operators.
-
-    Left, the error inside ker A of networks on missing pixels; right, the recovery of a
-    dictionary from ``m`` measurements of each signal.
-    """
-    networks, dictionaries = read("learning_operators"), read("dictionary_multi")
-    names = networks["solver_name"].unique()
-    short = dict(zip(names, without_common_options(names)))
-    # One mask for each image is the most of all, and is written 0.
-    counts = sorted(networks["masks"].unique(), key=lambda n: n or math.inf)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
-    for solver, runs in networks.groupby("solver_name", sort=False):
-        psnr = runs.set_index("masks")["psnr_kernel"].reindex(counts)
-        label = short[solver].removeprefix("Self-supervised")
-        left.plot(range(len(counts)), psnr, marker="o", label=label.strip("[]"))
-    left.set_xticks(range(len(counts)), [f"{n:g}" if n else "each" for n in counts])
-    left.set(xlabel="masks", ylabel="PSNR in ker A (dB)", title="Networks")
-    for m, runs in dictionaries.groupby("m"):
-        recovery = runs.sort_values("n_operators").set_index("n_operators")["recovery"]
-        right.plot(recovery, marker="o", label=f"m = {m}")
-    right.set(xlabel="operators", ylabel="recovery", title="Dictionaries")
-    for axis in (left, right):
-        axis.grid(alpha=0.3)
-        axis.legend(fontsize=7)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
@@ -177,7 +135,6 @@ def draw_all():
         draw(read(results), docs / f"{figure}.png")
     for figure, (results, panels) in SWEEPS.items():
         draw_sweeps(read(results), panels, docs / f"{figure}.png")
-    draw_operators(docs / "learning_operators.png")
     print("Drawn: the figures of docs/")
 
 
