@@ -134,7 +134,11 @@ def published_table():
     ]
     for row in published.itertuples():
         psnr = ours[row.results][row.dataset, row.solver]
-        gap = f"{psnr - row.published:+.2f}" if math.isfinite(psnr) else ""
+        gap = (
+            f"{round(psnr - row.published, 2) + 0.0:+.2f}"
+            if math.isfinite(psnr)
+            else ""
+        )
         here = f"{psnr:.2f}" if math.isfinite(psnr) else "diverged"
         lines.append(
             f"| {row.images} | {row.problem} | {row.method} ({row.source}) "
