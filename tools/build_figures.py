@@ -86,26 +86,28 @@ def draw(results, path):
 
 def draw_sweeps(results, panels, path):
     """A panel per (problem, strength): the PSNR of each solver over this strength."""
+    solvers = results["solver_name"].unique()
+    short = dict(zip(solvers, without_common_options(solvers)))
+    colours = dict(zip(solvers, plt.colormaps["tab20"].colors))
     n_columns = min(len(panels), 4)
     n_rows = math.ceil(len(panels) / n_columns)
     figure, axes = plt.subplots(
         n_rows,
         n_columns,
-        figsize=(3.2 * n_columns, 2.9 * n_rows + 0.5),
+        figsize=(3.2 * n_columns + 2.2, 3.2 * n_rows),
         layout="constrained",
         squeeze=False,
     )
     for axis, (problem, strength) in zip(axes.flat, panels):
-        for solver, curve in swept(results, problem, strength).groupby(
-            "solver_name", sort=False
-        ):
-            axis.plot(curve["strength"], curve["psnr"], marker="o", ms=3, label=solver)
+        curves = swept(results, problem, strength)
+        for solver, curve in curves.groupby("solver_name"):
+            style = {"color": colours[solver], "label": short[solver]}
+            axis.plot(curve["strength"], curve["psnr"], marker="o", ms=3, **style)
         axis.set_title(problem, fontsize=9)
         axis.set(xlabel=strength, ylabel="PSNR (dB)")
         axis.grid(alpha=0.3)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    names = without_common_options(labels)
-    figure.legend(handles, names, loc="outside lower center", ncols=5, fontsize=8)
+    figure.legend(handles, labels, loc="outside right upper", fontsize=8)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

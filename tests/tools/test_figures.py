@@ -2,6 +2,7 @@
 
 import math
 
+import matplotlib.pyplot as plt
 import pandas as pd
 
 from tools.build_figures import draw_sweeps, swept
@@ -34,3 +35,27 @@ def test_a_figure_of_sweeps_is_drawn(tmp_path):
     path = tmp_path / "sweeps.png"
     draw_sweeps(RESULTS, [("ct", "n_angles"), ("ct", "told_noise")], path)
     assert path.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_solver_has_one_colour_in_all_panels(tmp_path, monkeypatch):
+    monkeypatch.setattr(plt, "close", lambda figure: None)
+    # The second panel has the solvers in another order, and one less.
+    second = RESULTS[["problem", "n_angles", "told_noise", "noise", "psnr"]]
+    results = pd.concat(
+        [
+            second.assign(solver_name="SIRT").query("n_angles > 0"),
+            RESULTS,
+            second.assign(solver_name="Wavelets"),
+        ]
+    )
+    draw_sweeps(
+        results, [("ct", "n_angles"), ("ct", "told_noise")], tmp_path / "sweeps.png"
+    )
+    panels = [
+        {line.get_label(): line.get_color() for line in axis.lines}
+        for axis in plt.gcf().axes
+    ]
+    plt.gcf().clear()
+    assert set(panels[0]) == {"SIRT", "TV", "Wavelets"}
+    assert set(panels[1]) == {"TV", "Wavelets"}
+    assert all(panels[0][solver] == colour for solver, colour in panels[1].items())
