@@ -204,7 +204,7 @@ class Search:
             multivariate=True, seed=seed, n_startup_trials=RANDOM // len(self._choices)
         )
         study = optuna.create_study(direction="maximize", sampler=sampler)
-        study.add_trials([among(others, trial) for trial in earlier])
+        study.add_trials([restricted(trial, others) for trial in earlier])
         return study.ask(others).params | chosen
 
     def _chosen(self):
@@ -249,12 +249,12 @@ class Search:
 
 def choices(space):
     """All combinations of what is a ``Choice``, as {name: value}; the default first."""
-    among = {n: s for n, s in space.items() if isinstance(s, Choice)}
-    orders = [sorted(s.values, key=lambda v: v != s.default) for s in among.values()]
-    return [dict(zip(among, values)) for values in itertools.product(*orders)]
+    found = {n: s for n, s in space.items() if isinstance(s, Choice)}
+    orders = [sorted(s.values, key=lambda v: v != s.default) for s in found.values()]
+    return [dict(zip(found, values)) for values in itertools.product(*orders)]
 
 
-def among(distributions, trial):
+def restricted(trial, distributions):
     """The trial, with these of its parameters alone."""
     params = {name: trial.params[name] for name in distributions}
     return create_trial(params=params, distributions=distributions, value=trial.value)
