@@ -42,6 +42,19 @@ SWEEPS = {
         "ct",
         [("ct_sparse", "n_angles"), ("ct_limited", "angular_range")],
     ),
+    "mismatch": (
+        "mismatch",
+        [
+            ("gaussian_deblurring", "told_noise"),
+            ("motion_deblurring", "told_noise"),
+            ("multicoil_mri", "told_noise"),
+            ("ct", "told_noise"),
+            ("gaussian_deblurring", "told_blur"),
+            ("motion_deblurring", "told_rotation"),
+            ("multicoil_mri", "map_error"),
+            ("ct", "centre_error"),
+        ],
+    ),
 }
 ALL_PROBLEMS = {**PROBLEMS, **MRI_PROBLEMS, **CT_PROBLEMS}
 
