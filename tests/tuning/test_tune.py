@@ -144,6 +144,17 @@ def test_an_entry_of_other_networks_protocol_or_ranges_is_replaced_by_itself(
     assert replaced["networks"] != {"compact_denoiser.safetensors": "0" * 12}
 
 
+def test_a_schedule_from_before_its_lengths_shared_the_trials_is_tuned_anew(
+    main, curves, tuned_file, capsys
+):
+    of_schedule = (*PNP[:2], "-s", "PnP-HQS")
+    entries = main(*of_schedule)
+    assert only(entries)["protocol"] == 3
+    change(tuned_file, entries, protocol=2)
+    assert only(main(*of_schedule))["protocol"] == 3
+    assert "an entry of an older protocol" in capsys.readouterr().out
+
+
 def test_other_networks_are_searched_anew(main, curves, monkeypatch):
     main(*PNP)
     n_trials = len(curves)
