@@ -5,7 +5,7 @@ import torch
 from benchmark_utils.common import COUNT, POSITIVE
 from benchmark_utils.data import Batch
 from benchmark_utils.learning import check_losses, self_supervised_loss
-from benchmark_utils.priors import UnrolledHQS, load_compact
+from benchmark_utils.priors import UnrolledHQS, load_for_channels
 from benchmark_utils.solving import IterativeSolver
 
 
@@ -43,7 +43,9 @@ class Solver(IterativeSolver):
         check_losses(self.loss, self.test, self.LOSSES)
 
     def setup(self):
-        network = UnrolledHQS(load_compact("denoiser", self.device), self.n_iter)
+        channels = self.test[0].signal_shape[0]
+        denoiser = load_for_channels("denoiser", channels, self.device)
+        network = UnrolledHQS(denoiser, self.n_iter)
         self.start = network.to(self.device).requires_grad_(False)
 
     def iterate(self, y, physics):

@@ -1,5 +1,5 @@
 from benchmark_utils.common import COUNT, one_of
-from benchmark_utils.priors import UnrolledHQS, load_compact, untrained_denoiser
+from benchmark_utils.priors import UnrolledHQS, load_for_channels, untrained_denoiser
 from benchmark_utils.solving import LearnedSolver
 
 
@@ -28,10 +28,10 @@ class Solver(LearnedSolver):
             self.check_denoiser("compact")
 
     def build(self):
+        channels = self.test[0].signal_shape[0]
         if self.denoiser == "compact":
-            network = load_compact("denoiser", self.device)
+            network = load_for_channels("denoiser", channels, self.device)
         else:
-            channels = self.test[0].signal_shape[0]
             network = untrained_denoiser(channels)
         return UnrolledHQS(network, self.n_iter)
 

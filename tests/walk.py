@@ -9,10 +9,6 @@ IMAGES = {
     problem: ("simulated", {"problem": problem, "img_size": 32})
     for problem in ("denoising", "inpainting", "sr4")
 }
-SINOGRAMS = {
-    "ct_sparse": ("chest", {"problem": "ct_sparse", "img_size": 32, "n_angles": 12})
-}
-SMALL = {"n_signals": 40, "n_train": 20, "dim": 12, "n_atoms": 12, "m": 8}
 VECTORS = {
     "vectors": (
         "synthetic_dictionary",
@@ -59,8 +55,12 @@ def answer(solver_class, data, get_objective, **parameters):
 
 
 def solved(solver_class, data, get_objective, device, seed=0, **parameters):
-    """The last result of a solver and its scores; a sentence where it is skipped."""
-    known = {n: v for n, v in FEW.items() if n in solver_class.parameters}
+    """The last result of a solver and its scores; a sentence where it is skipped.
+
+    What a run keeps of the result, its pictures too, is made as well.
+    """
+    few = {**FEW, "seed": seed}
+    known = {n: v for n, v in few.items() if n in solver_class.parameters}
     solver = solver_class.get_instance(**{**known, **parameters})
     RunContext().set_run_context("objective", "dataset", solver, 0, seed)
     objective = get_objective(data)
@@ -77,4 +77,6 @@ def solved(solver_class, data, get_objective, device, seed=0, **parameters):
         return True
 
     solver.run(callback)
-    return solver.get_result(), scores[-1]
+    result = solver.get_result()
+    objective.save_final_results(**{**result, "code": None})
+    return result, scores[-1]

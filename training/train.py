@@ -10,10 +10,12 @@ and the list of the photographs to TRAINED_ON.
 import argparse
 import csv
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
-from torch.nn import functional as F
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -24,14 +26,13 @@ from benchmark_utils.common.shared_files import write_whole  # noqa: E402
 from benchmark_utils.data import image_files, load_images  # noqa: E402
 from benchmark_utils.learning import Photographs, fit, in_bfloat16  # noqa: E402
 from benchmark_utils.priors import (  # noqa: E402
-    CompactUNet,
     ResidualBlock,
     load_compact,
     on_image_grid,
     save_compact_weights,
 )
 from benchmark_utils.priors.compact import WEIGHTS  # noqa: E402
-from training.recipes import RECIPES  # noqa: E402
+from training.recipes import LOSSES, RECIPES  # noqa: E402
 
 RUNS = ROOT / "training" / "runs"
 # Nothing of val, which BSD20 and BSD68 are part of; the first ones are held out.
@@ -39,6 +40,9 @@ IMAGE_SETS = ("bsds500-train", "bsds500-test")
 N_HELD_OUT = 10
 TRAINED_ON = WEIGHTS / "TRAINED_ON"
 SECONDS_BETWEEN_CHECKPOINTS = 240
+# Steps whose time is measured before a training of so many minutes, after as many more.
+N_PROBES = 50
+SAFETY = 0.93
 
 
 class MuonWithAdam:
@@ -53,7 +57,7 @@ class MuonWithAdam:
         ends = [*network.head.parameters(), *network.tail.parameters()]
         at_ends = {id(weight) for weight in ends}
         self.hidden = [w for w in network.parameters() if id(w) not in at_ends]
-        self.matrices = [torch.nn.Parameter(w.data.flatten(1)) for w in self.hidden]
+        self.matrices = [torch.nn.Parameter(as_matrix(w.data)) for w in self.hidden]
         self.optimizers = [
             torch.optim.Muon(
                 self.matrices,
@@ -67,7 +71,7 @@ class MuonWithAdam:
 
     def step(self, lr_scale):
         for matrix, weight in zip(self.matrices, self.hidden):
-            matrix.grad = weight.grad.flatten(1)
+            matrix.grad = as_matrix(weight.grad)
         for optimizer, lr in zip(self.optimizers, self.base_lrs):
             optimizer.param_groups[0]["lr"] = lr * lr_scale
             optimizer.step()
@@ -78,6 +82,11 @@ class MuonWithAdam:
     def load_state_dict(self, states):
         for optimizer, state in zip(self.optimizers, states, strict=True):
             optimizer.load_state_dict(state)
+
+
+def as_matrix(weight):
+    """A convolution's weight as a matrix, in the memory of channels_last weights."""
+    return weight.movedim(1, -1).flatten(1)
 
 
 def schedule(step, recipe):
@@ -149,11 +158,12 @@ def train(recipe, run_dir, network=None, device="cpu"):
     """
     device = resolved(device)
     torch.manual_seed(recipe.seed)
+    torch.backends.cudnn.benchmark = True
     if network is None:
-        network = CompactUNet(recipe.widths, recipe.blocks, recipe.channels)
+        network = recipe.architecture(recipe.widths, recipe.blocks, recipe.channels)
     if recipe.start is not None:
         grow(network, load_compact(recipe.start, "cpu"))
-    network.to(device)
+    network.to(device, memory_format=torch.channels_last)
     optimizer = MuonWithAdam(network, recipe.muon_lr, recipe.adam_lr)
     generator = torch.Generator(device).manual_seed(recipe.seed)
     images = [x for name in IMAGE_SETS for x in load_images(name).values()]
@@ -167,12 +177,13 @@ def train(recipe, run_dir, network=None, device="cpu"):
         size = recipe.crops[schedule(step, recipe)[1]]
         n_crops = max(1, round(recipe.pixels_per_batch / size**2))
         x = photographs.random_crops(n_crops, size, generator)
-        inputs = on_image_grid(recipe.degradation(x, generator), x.shape[-2:])
-        return F.l1_loss(in_bfloat16(network, *inputs), x)
+        degraded = recipe.degradation(x, generator)
+        inputs = on_image_grid(degraded, x.shape[-2:])
+        return LOSSES[recipe.loss](in_bfloat16(network, *inputs), x, degraded.sigma)
 
     def report(progress):
         (step, value), (_, psnr) = progress.losses[-1], progress.held_out[-1]
-        row = [step, f"{value:.5f}", f"{psnr:.3f}", round(progress.seconds)]
+        row = [step, f"{value:.5f}", f"{psnr:.3f}", f"{progress.seconds:.1f}"]
         with (run_dir / "log.csv").open("a", newline="") as file:
             csv.writer(file).writerow(row)
         left = progress.seconds * (recipe.steps - step) / step
@@ -201,6 +212,23 @@ def train(recipe, run_dir, network=None, device="cpu"):
     return network
 
 
+def of_minutes(recipe, minutes, device):
+    """``recipe`` with as many steps as fit in ``minutes`` from now: it is measured."""
+    start = time.time()
+
+    def seconds(n_steps):
+        with TemporaryDirectory() as folder:
+            train(replace(recipe, steps=n_steps), Path(folder), device=device)
+            *_, last = (Path(folder) / "log.csv").read_text().splitlines()
+            return float(last.split(",")[-1])
+
+    # On a GPU, the first steps choose its kernels.
+    seconds(N_PROBES)
+    step = (seconds(3 * N_PROBES) - seconds(N_PROBES)) / (2 * N_PROBES)
+    left = 60 * minutes - (time.time() - start)
+    return replace(recipe, steps=int(SAFETY * left / step))
+
+
 def trained_on():
     """{file: sha256} of the photographs that a network learns from."""
     files = [item for name in IMAGE_SETS for item in image_files(name).items()]
@@ -213,12 +241,21 @@ def main():
     parser.add_argument(
         "--device", default="auto", help="auto (a GPU if there is one), cpu or cuda"
     )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="train for so long, in place of the recipe's steps (and say how many)",
+    )
     args = parser.parse_args()
     try:
         check_device(args.device)
     except NotApplicable as error:
         raise SystemExit(str(error)) from error
-    network = train(RECIPES[args.recipe], RUNS / args.recipe, device=args.device)
+    recipe = RECIPES[args.recipe]
+    if args.minutes is not None:
+        recipe = of_minutes(recipe, args.minutes, args.device)
+        print(f"{args.recipe}: {recipe.steps} steps", flush=True)
+    network = train(recipe, RUNS / args.recipe, device=args.device)
     save_compact_weights(network.cpu(), args.recipe)
     lines = (f"{digest}  {name}\n" for name, digest in trained_on().items())
     write_whole(TRAINED_ON, "".join(lines))

@@ -11,6 +11,7 @@ from benchmark_utils.physics.degradations import (
     BrushMask,
     Downscaling,
     Identity,
+    LogNoise,
     Measurement,
     OneOf,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Degraded",
     "Downscaling",
     "Identity",
+    "LogNoise",
     "Measurement",
     "OneOf",
     "Tomography",

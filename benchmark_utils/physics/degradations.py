@@ -7,6 +7,8 @@ ranges ``(low, high)`` are parameters; equal ends fix the value.
 """
 
 import io
+import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -47,6 +49,24 @@ class Noise(Degradation):
 
 
 @dataclass(frozen=True)
+class LogNoise(Degradation):
+    """Gaussian noise whose standard deviation has a uniform logarithm in ``noise``.
+
+    The range is that of samplers, which start from noise alone (Karras et al., 2022).
+    """
+
+    noise: tuple = (0.002, 80.0)
+    mild_end = {"noise": 0}
+
+    def __call__(self, x, generator):
+        low, high = (math.log(end) for end in self.noise)
+        sigma = uniform((low, high), len(x), generator).exp()
+        noise = torch.randn(x.shape, generator=generator, device=x.device)
+        noisy = x + sigma.view(-1, 1, 1, 1) * noise
+        return Degraded(noisy, sigma, operator=torch.clone)
+
+
+@dataclass(frozen=True)
 class Jpeg(Degradation):
     """Noise, then JPEG compression (PIL's) of integer quality in ``quality``.
 
@@ -64,7 +84,8 @@ class Jpeg(Degradation):
         low = -1 if x.shape[1] == 2 else 0
         pixels = ((noisy - low) / (1 - low)).clamp(0, 1) * 255
         pixels = pixels.round().byte().cpu()
-        images = [compressed(image, q) for image, q in zip(pixels, qualities)]
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            images = list(pool.map(compressed, pixels, qualities))
         return Degraded(torch.stack(images).to(x) / 255 * (1 - low) + low, sigma)
 
 
@@ -164,35 +185,34 @@ class BrushMask(Degradation):
     mild_end = {"width": 0, "strokes": 0}
 
     def __call__(self, x, generator):
-        masks = torch.stack([self._draw(x, generator) for _ in x])
-        return _masked(x, masks, self.noise, generator)
-
-    def _draw(self, x, generator):
         height, width = x.shape[-2:]
         side = min(height, width)
-        rows = torch.arange(height, device=x.device)[:, None]
-        columns = torch.arange(width, device=x.device)[None]
-        hole = torch.zeros(height, width, dtype=torch.bool, device=x.device)
-        low, high = self.strokes
-        n_strokes = round(float(uniform((low, high), 1, generator)))
-        for _ in range(n_strokes):
-            row, column, angle = uniform((0, 1), 3, generator).tolist()
-            row, column, angle = row * height, column * width, angle * 2 * torch.pi
-            radius = float(uniform(self.width, 1, generator)) * side / 2
-            for _ in range(self.steps):
-                turn, length = uniform((-1, 1), 2, generator).tolist()
-                angle += turn
-                low, high = self.length
-                length = side * (low + (high - low) * (length + 1) / 2)
-                down, right = (torch.tensor(angle).sin(), torch.tensor(angle).cos())
-                # Position of each pixel along the segment and its distance to it.
-                along = (rows - row) * down + (columns - column) * right
-                nearest = along.clamp(0, length)
-                distance = (rows - row - nearest * down).square()
-                distance = distance + (columns - column - nearest * right).square()
-                hole |= distance <= radius**2
-                row, column = row + float(length * down), column + float(length * right)
-        return (~hole)[None].to(x)
+        most = round(self.strokes[1])
+
+        def draw(interval, *shape):
+            draws = uniform(interval, len(x) * math.prod(shape), generator)
+            return draws.view(len(x), *shape)
+
+        drawn = draw(self.strokes).round()[:, None] > torch.arange(most).to(x)
+        radius = draw(self.width, most, 1) * side / 2
+        angle = draw((0, 2 * torch.pi), most, 1)
+        angle = angle + draw((-1, 1), most, self.steps).cumsum(2)
+        length = side * draw(self.length, most, self.steps)
+        down, right = angle.sin(), angle.cos()
+        # Where each segment starts: where the one before it ends.
+        row = draw((0, height), most, 1) + (length * down).cumsum(2) - length * down
+        column = draw((0, width), most, 1) + (length * right).cumsum(2) - length * right
+
+        each = (slice(None),) * 3 + (None, None)  # (B, strokes, steps, H, W)
+        rows = torch.arange(height).to(x)[:, None] - row[each]
+        columns = torch.arange(width).to(x) - column[each]
+        along = rows * down[each] + columns * right[each]
+        nearest = along.clamp(min=0).minimum(length[each])
+        distance = (rows - nearest * down[each]).square()
+        distance = distance + (columns - nearest * right[each]).square()
+        hole = (distance <= radius.square()[each]).any(2) & drawn[..., None, None]
+        mask = (~hole.any(1, keepdim=True)).to(x)
+        return _masked(x, mask, self.noise, generator)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from benchmark_utils.priors.compact import (
     load_by_channels,
     load_compact,
+    load_for_channels,
     on_image_grid,
     save_compact_weights,
 )
 from benchmark_utils.priors.experts import FieldsOfExperts
 from benchmark_utils.priors.fire import Residuals, decreasing, running_mean
-from benchmark_utils.priors.networks import CompactUNet, ResidualBlock
+from benchmark_utils.priors.networks import CompactUNet, EDMUNet, ResidualBlock
 from benchmark_utils.priors.reconstruction import (
     ArtifactRemoval,
     LearnedPrimalDual,
@@ -23,6 +24,7 @@ from benchmark_utils.priors.wavelets import pad_to_multiple, soft_threshold
 __all__ = [
     "ArtifactRemoval",
     "CompactUNet",
+    "EDMUNet",
     "FieldsOfExperts",
     "LearnedPrimalDual",
     "ResidualBlock",
@@ -35,6 +37,7 @@ __all__ = [
     "gradient_adjoint",
     "load_by_channels",
     "load_compact",
+    "load_for_channels",
     "load_restoration",
     "on_image_grid",
     "pad_to_multiple",

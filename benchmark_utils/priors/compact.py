@@ -14,7 +14,7 @@ from benchmark_utils.common.checksums import (
 )
 from benchmark_utils.common.errors import Unavailable
 from benchmark_utils.physics.holes import fill_holes
-from benchmark_utils.priors.networks import CompactUNet
+from benchmark_utils.priors.networks import CompactUNet, EDMUNet
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -24,7 +24,7 @@ TASKS = ("denoiser", "deblur", "motion", "jpeg", "sr2", "sr3", "inpaint")
 
 # Tasks whose grey images have a network of their own; others go through as three equal
 # channels.
-GREY = {}
+GREY = {"denoiser": "grey"}
 
 
 def load_compact(name, device):
@@ -38,8 +38,19 @@ def load_compact(name, device):
         The file is missing, or its checksum is not the recorded one.
     """
     path = find_compact(name)
-    network = CompactUNet.from_weights(load_file(path)).eval().requires_grad_(False)
+    architecture = EDMUNet if name == "wide" else CompactUNet
+    network = architecture.from_weights(load_file(path)).eval().requires_grad_(False)
     return network.to(device, memory_format=torch.channels_last)
+
+
+def load_for_channels(task, channels, device):
+    """The network of a task for images of so many channels, to be trained further.
+
+    Complex images, of two channels, are two grey ones. Raises ``Unavailable`` as
+    ``load_compact``.
+    """
+    name = compact_names(task)[0 if channels == 3 else -1]
+    return load_compact(name, device)
 
 
 def load_by_channels(task, device):

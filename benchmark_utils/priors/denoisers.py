@@ -24,6 +24,10 @@ def _compact(device):
     return load_by_channels("denoiser", device)
 
 
+def _wide(device):
+    return load_by_channels("wide", device)
+
+
 class Equivariant:
     """The mean of a denoiser over the rotations and reflections of a square.
 
@@ -85,6 +89,7 @@ def _bm3d(device):
 
 DENOISERS = {
     "compact": _compact,
+    "wide": _wide,
     "equivariant": _equivariant,
     "drunet": _drunet,
     "tv": _tv,
@@ -94,6 +99,7 @@ DENOISERS = {
 # Numbers of channels that a denoiser or a family of networks takes; others take any.
 CHANNELS = {
     "compact": (1, 3),
+    "wide": (1, 3),
     "equivariant": (1, 3),
     "drunet": (3,),
     "bm3d": (3,),
@@ -161,7 +167,8 @@ class CountedDenoiser:
 
 def compact_of_denoiser(name):
     """The networks of this repository that a denoiser loads: a list of names."""
-    return compact_names("denoiser") if name in ("compact", "equivariant") else []
+    tasks = {"compact": "denoiser", "equivariant": "denoiser", "wide": "wide"}
+    return compact_names(tasks[name]) if name in tasks else []
 
 
 def load_denoiser(name, device="cpu", shapes=(), precision=torch.float32):

@@ -145,6 +145,7 @@ def of_result(batches, x_hat, snapshots=None, atoms=None):
     sheet = {} if atoms is None else {"atoms": png(atom_sheet(atoms))}
     if not batches[0].domain.is_image:
         return sheet or None
+    x_hat = [x.to(batch.x.device) for x, batch in zip(x_hat, batches)]
 
     def first(pictures_of_batches, n=N_PICTURES):
         images = [image for batch in pictures_of_batches for image in batch][:n]

@@ -16,7 +16,13 @@ from benchmark_utils.priors.used_weights import (
 from benchmark_utils.solving.tuned import solver_key, tuned_state
 
 # What loads a network.
-LOADERS = {"load_compact", "load_denoiser", "load_published", "load_restoration"}
+LOADERS = {
+    "load_compact",
+    "load_denoiser",
+    "load_for_channels",
+    "load_published",
+    "load_restoration",
+}
 
 
 class UsesNetworks(Fingerprinted):

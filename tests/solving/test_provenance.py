@@ -47,8 +47,8 @@ def test_a_row_says_which_weights_ran(records):
         return {file: known[file] for file in files}
 
     assert records["TV"]["weights"] == {}
-    assert records["PnP-HQS"]["weights"] == of("denoiser")
-    assert records["FiRe-HQS"]["weights"] == of("denoiser", "sr2")
+    assert records["PnP-HQS"]["weights"] == of("denoiser", "grey")
+    assert records["FiRe-HQS"]["weights"] == of("denoiser", "grey", "sr2")
 
 
 def test_a_row_says_the_values_that_a_solver_gives(get_data, get_objective):
