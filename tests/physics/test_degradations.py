@@ -24,6 +24,7 @@ from benchmark_utils.physics.degradations import (
     Downscaling,
     Identity,
     Jpeg,
+    LogNoise,
     Measurement,
     Noise,
     OneOf,
@@ -239,6 +240,28 @@ def test_the_share_of_missing_pixels_is_in_its_range():
     assert missing.max() - missing.min() > 0.2
     fixed = 1 - draw(RandomMask(missing=(0.4, 0.4)), x).mask.mean((1, 2, 3))
     assert fixed.tolist() == pytest.approx([0.4] * 12, abs=0.03)
+
+
+def test_noise_of_any_level_has_a_uniform_logarithm():
+    x = random((4000, 3, 4, 4))
+    degraded = draw(LogNoise(), x)
+    shares = degraded.sigma.log().sort().values
+    low, high = math.log(0.002), math.log(80)
+    expected = torch.linspace(low, high, 4000)
+    assert float((shares - expected).abs().max()) < 0.03 * (high - low)
+    noise = (degraded.y - x).flatten(1) / degraded.sigma[:, None]
+    assert float(noise.std()) == pytest.approx(1, abs=0.01)
+
+
+def test_jpeg_files_do_not_depend_on_the_number_of_threads(photographs):
+    threads, answers = torch.get_num_threads(), []
+    try:
+        for n in (1, 3):
+            torch.set_num_threads(n)
+            answers.append(draw(DEGRADATIONS["jpeg"], photographs).y)
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(*answers)
 
 
 @given(st.integers(24, 96), st.integers(24, 96), st.integers(0, 1000))

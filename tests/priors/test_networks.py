@@ -1,5 +1,7 @@
 """The compact network and its weights: sizes, scaling, checksums, quality."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -26,9 +28,10 @@ from benchmark_utils.priors.compact import (
     save_compact_weights,
 )
 from benchmark_utils.priors.denoisers import DENOISERS, load_denoiser
-from benchmark_utils.priors.networks import CompactUNet
+from benchmark_utils.priors.networks import CompactUNet, EDMUNet
 from benchmark_utils.priors.restoration import load_restoration
 from benchmark_utils.scoring.metrics import psnr
+from training.recipes import edm_error
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -288,6 +291,73 @@ def test_a_task_may_have_a_network_of_its_own_for_grey_images(
     assert torch.equal(task(grey, 0.1), networks["grey"](grey, 0.1))
     assert torch.equal(other(grey, 0.1), networks["other"](grey, 0.1))
     assert compact.compact_names("other", "task") == ["other", "task", "grey"]
+    for channels, expected in ((1, "grey"), (2, "grey"), (3, "task")):
+        loaded = compact.load_for_channels("task", channels, "cpu").state_dict()
+        for key, weight in networks[expected].state_dict().items():
+            assert torch.equal(loaded[key], weight)
+    assert compact.load_for_channels("other", 1, "cpu").channels == 3
+
+
+def test_grey_photographs_are_denoised_better_by_the_network_of_one_channel():
+    x = center_crop(load_images("natural-test")["coffee"], 128)[None]
+    x = x.mean(1, keepdim=True)
+    y = x + 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    grey, colour = (load_compact(name, "cpu")(y, 0.1) for name in ("grey", "denoiser"))
+    assert torch.equal(load_denoiser("compact")(y, 0.1), grey)
+    assert psnr(grey, x) > psnr(colour, x) + 0.05
+
+
+# Any noise level: EDM's preconditioning
+
+
+@pytest.fixture
+def no_residual(monkeypatch):
+    """Networks that give zeros, which is what new ones learn first."""
+    monkeypatch.setattr(CompactUNet, "forward", lambda self, x, sigma: 0 * x)
+    return EDMUNet((8, 8), 1)
+
+
+@pytest.mark.parametrize("sigma", [0.002, 0.25, 3.0, 80.0])
+def test_an_edm_network_starts_as_the_wiener_filter_and_with_a_loss_of_one(
+    no_residual, sigma
+):
+    generator = torch.Generator().manual_seed(0)
+    x, noise = (torch.randn(1, 3, 256, 256, generator=generator) for _ in range(2))
+    x, y = 0.5 + 0.25 * x, 0.5 + 0.25 * x + sigma * noise
+    restored = no_residual(y, sigma)
+    torch.testing.assert_close(restored - 0.5, (y - 0.5) / (1 + (sigma / 0.25) ** 2))
+    loss = edm_error(restored, x, torch.tensor([sigma]))
+    assert float(loss) == pytest.approx(1, abs=0.02)
+
+
+def test_an_edm_network_sees_unit_variance_and_the_logarithm_of_the_level(monkeypatch):
+    seen = []
+
+    def forward(self, x, sigma):
+        seen.append((float(x.std()), float(sigma.mean())))
+        return 0 * x
+
+    monkeypatch.setattr(CompactUNet, "forward", forward)
+    x = 0.5 + 0.25 * torch.randn(1, 3, 256, 256)
+    for level in (0.01, 1.0, 50.0):
+        EDMUNet((8, 8), 1)(x + level * torch.randn_like(x), level)
+    stds, told = zip(*seen)
+    assert stds == pytest.approx((1, 1, 1), abs=0.02)
+    assert told == pytest.approx([math.log(s) / 4 for s in (0.01, 1.0, 50.0)])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_wide_denoiser_removes_noise_of_any_level(channels):
+    x = center_crop(load_images("natural-test")["chelsea"], 96)[None, :channels]
+    generator, denoiser = torch.Generator().manual_seed(0), load_denoiser("wide")
+    flat = psnr(x.mean((2, 3), keepdim=True).expand_as(x), x)
+    for level, gain in ((0.02, 0), (0.1, 5), (0.5, 12), (1.0, 17)):
+        y = x + level * torch.randn(x.shape, generator=generator)
+        restored = psnr(denoiser(y, level), x)
+        assert restored > psnr(y, x) + gain
+        assert restored > flat
+    lost = denoiser(x + 80 * torch.randn(x.shape, generator=generator), 80.0)
+    assert lost.min() > -0.5 and lost.max() < 1.5
 
 
 @pytest.mark.parametrize("widths", [(8, 12), (16, 8, 8)])

@@ -81,6 +81,29 @@ def test_a_run_that_was_stopped_resumes_where_it_was(recipe, tmp_path, monkeypat
     assert_same_weights(resumed, whole)
 
 
+def test_the_matrices_of_muon_are_the_memory_of_channels_last_convolutions():
+    network = CompactUNet((8, 12), 1).to(memory_format=torch.channels_last)
+    for weight in network.parameters():
+        matrix = training.as_matrix(weight.data)
+        assert matrix.data_ptr() == weight.data_ptr()
+        assert matrix.shape == (weight.shape[0], weight[0].numel())
+
+
+def test_a_training_of_so_many_minutes_has_the_steps_that_fit(recipe, monkeypatch):
+    """A step takes a second, the evaluation at the end three."""
+    now = [0.0]
+
+    def train(recipe, run_dir, device):
+        now[0] += 10 + recipe.steps + 3
+        (run_dir / "log.csv").write_text(f"{recipe.steps},0,0,{recipe.steps + 3}\n")
+
+    monkeypatch.setattr(training, "train", train)
+    monkeypatch.setattr(training.time, "time", lambda: now[0])
+    planned = training.of_minutes(recipe, 20, "cpu")
+    probes = 5 * training.N_PROBES + 3 * 13
+    assert planned == replace(recipe, steps=int(0.93 * (20 * 60 - probes)))
+
+
 def test_crops_are_the_eight_symmetries_of_parts_of_the_images():
     images = [torch.rand(3, 5, 7), torch.rand(3, 6, 4)]
     generator = torch.Generator().manual_seed(0)
