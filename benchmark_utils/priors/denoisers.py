@@ -99,7 +99,7 @@ DENOISERS = {
 # Numbers of channels that a denoiser or a family of networks takes; others take any.
 CHANNELS = {
     "compact": (1, 3),
-    "wide": (1, 3),
+    "wide": (3,),
     "equivariant": (1, 3),
     "drunet": (3,),
     "bm3d": (3,),

@@ -37,8 +37,6 @@ class CompactUNet(nn.Module):
         Image channels.
     """
 
-    largest_sigma = 1.0
-
     def __init__(self, widths=(48, 96, 128), blocks=2, channels=3):
         super().__init__()
         self.multiple, self.channels = 2 ** len(widths), channels
@@ -120,9 +118,7 @@ class CompactUNet(nn.Module):
         next. What it is told is sqrt(n) sigma: the mean of n such noises has level
         sigma, as the grey image has.
         """
-        sigma = torch.as_tensor(self.channels**0.5 * sigma).clamp(
-            max=self.largest_sigma
-        )
+        sigma = torch.as_tensor(self.channels**0.5 * sigma).clamp(max=1)
         channels = x.expand(-1, self.channels, -1, -1)
         return self(channels, sigma).mean(1, keepdim=True)
 
@@ -133,16 +129,14 @@ class EDMUNet(CompactUNet):
     The network sees images of unit variance and the logarithm of the noise level, and
     what it gives is a share of the image where there is little noise, and of the mean
     image where there is much (Karras et al., 2022, "Elucidating the Design Space of
-    Diffusion-Based Generative Models", Table 1, for images around 0.5).
+    Diffusion-Based Generative Models", Table 1, for images around 0.5). Each
+    channel has noise of its own: grey images are not taken as colours.
     """
 
-    largest_sigma = torch.inf
     # Standard deviation of the pixels of photographs with values in [0, 1].
     sigma_data = 0.25
 
     def forward(self, x, sigma):
-        if x.shape[1] == 1 < self.channels:
-            return self._restore_grey(x, sigma)
         sigma = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
         if sigma.ndim < 4:
             sigma = sigma.reshape(-1, 1, 1, 1)

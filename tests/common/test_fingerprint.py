@@ -281,12 +281,12 @@ def test_a_worker_keeps_the_fingerprint_that_it_is_sent(instance):
     "pattern, weights, published",
     [
         ("TV", [], False),
-        ("PnP-HQS", ["denoiser"], False),
-        ("PnP-HQS[denoiser=equivariant]", ["denoiser"], False),
+        ("PnP-HQS", ["denoiser", "grey"], False),
+        ("PnP-HQS[denoiser=equivariant]", ["denoiser", "grey"], False),
         ("PnP-HQS[denoiser=tv]", [], False),
         ("PnP-HQS[denoiser=drunet]", [], True),
         ("SHARP", ["deblur"], False),
-        ("FiRe-HQS[priors='denoiser+sr2']", ["denoiser", "sr2"], False),
+        ("FiRe-HQS[priors='denoiser+sr2']", ["denoiser", "grey", "sr2"], False),
         ("FiRe-HQS[networks=published]", [], True),
         ("FiRe-HQS[priors='published:sr2+compact:jpeg+motion']", ["jpeg", "motion"], 1),
     ],
@@ -303,7 +303,7 @@ def test_the_weights_that_count_are_those_that_parameters_name(
 
 def test_a_solver_that_names_no_network_is_taken_to_load_any(solver_file):
     loads = "def setup(self):\n    self.R = self.load_restoration('sr2')"
-    for name, body, n_networks in (("Loads", loads, 7), ("None", "a = 1", 0)):
+    for name, body, n_networks in (("Loads", loads, 8), ("None", "a = 1", 0)):
         path = str(solver_file(name, body))
         ((found, _),) = BENCHMARK.check_solver_patterns([path])
         solver = found.get_instance()
