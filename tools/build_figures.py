@@ -144,6 +144,35 @@ def swept(results, problem, strength):
     return rows.sort_values("strength", kind="stable")
 
 
+def draw_operators(path):
+    """What networks and dictionaries learn without truth, over the number of operators.
+
+    Left, the error inside ker A of networks on missing pixels; right, the recovery of a
+    dictionary from ``m`` measurements of each signal.
+    """
+    networks, dictionaries = read("learning_operators"), read("dictionary_multi")
+    names = networks["solver_name"].unique()
+    short = dict(zip(names, without_common_options(names)))
+    # One mask for each image is the most of all, and is written 0.
+    counts = sorted(networks["masks"].unique(), key=lambda n: n or math.inf)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for solver, runs in networks.groupby("solver_name", sort=False):
+        psnr = runs.set_index("masks")["psnr_kernel"].reindex(counts)
+        label = short[solver].removeprefix("Self-supervised")
+        left.plot(range(len(counts)), psnr, marker="o", label=label.strip("[]"))
+    left.set_xticks(range(len(counts)), [f"{n:g}" if n else "each" for n in counts])
+    left.set(xlabel="masks", ylabel="PSNR in ker A (dB)", title="Networks")
+    for m, runs in dictionaries.groupby("m"):
+        recovery = runs.sort_values("n_operators").set_index("n_operators")["recovery"]
+        right.plot(recovery, marker="o", label=f"m = {m}")
+    right.set(xlabel="operators", ylabel="recovery", title="Dictionaries")
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=7)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
 def draw_all():
     docs = ROOT / "docs"
     for figure, results in PICTURES.items():

@@ -1,6 +1,6 @@
 """Images that the denoiser ``wide`` makes of noise, and its PSNR from little to much.
 
-    python training/sample.py docs/samples.png
+    python training/sample.py training/samples.jpg
 
 Writes a sheet of 64x64 images, sampled by deepinv's variance-exploding diffusion
 (the SDE of Song et al., 2021, from noise of level 80 on the scale of [-1, 1]), and
@@ -49,7 +49,7 @@ def mean_psnrs(networks, images, level):
 @torch.inference_mode()
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("sheet", type=Path, help="PNG file to write")
+    parser.add_argument("sheet", type=Path, help="image to write")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     wide, denoiser = (load_compact(name, "cpu") for name in ("wide", "denoiser"))

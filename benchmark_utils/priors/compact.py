@@ -72,6 +72,16 @@ def compact_names(*tasks):
     return [n for task in tasks for n in (task, GREY.get(task)) if n is not None]
 
 
+def used_by(names, channels):
+    """Of these networks, those that images of any of these ``channels`` go through."""
+    unused = set()
+    if 3 not in channels:
+        unused |= GREY.keys()
+    if channels <= {3}:
+        unused |= set(GREY.values())
+    return [name for name in names if name not in unused]
+
+
 def find_compact(name):
     """The file of a network of this repository.
 

@@ -27,7 +27,7 @@ class HyperParameters:
                 self.dataset,
                 self.problem,
                 solver_key(self),
-                self.weights(),
+                self.weights({batch.signal_shape[0] for batch in self.test}),
                 self.defaults,
             )
         self.values, missing = {}, []

@@ -3,7 +3,7 @@
 import torch
 
 from benchmark_utils.common.fingerprint import Fingerprinted
-from benchmark_utils.priors.compact import TASKS, compact_names
+from benchmark_utils.priors.compact import TASKS, compact_names, used_by
 from benchmark_utils.priors.denoisers import check_denoiser, load_denoiser
 from benchmark_utils.priors.published_weights import find_published, load_published
 from benchmark_utils.priors.restoration import check_restoration, load_restoration
@@ -86,9 +86,14 @@ class UsesNetworks(Fingerprinted):
         tuned = tuned_state(solver_key(self)) if self.is_tuned() else None
         return compact_state(names), tuned
 
-    def weights(self):
-        """{file: checksum} of the networks that it loads."""
+    def weights(self, channels=None):
+        """{file: checksum} of the networks that it loads.
+
+        Of all, or of those that images of these ``channels`` (a set) go through.
+        """
         names, published = self._networks_loaded()
+        if channels is not None:
+            names = used_by(names, channels)
         return checksums_used(names, self._parameters if published else {})
 
     def machine_state(self):

@@ -46,6 +46,8 @@ class Job:
         self.device = device
         solver = solver_class.get_instance(**options)
         self.parameters, self.networks = solver._parameters, solver.weights()
+        if self.networks:
+            self.networks = solver.weights(data.channels())
         # Without networks, there is one precision.
         self.precision = precision if self.networks else torch.float32
         self.key = solver_key(solver)

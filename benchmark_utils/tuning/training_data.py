@@ -78,6 +78,10 @@ class TrainingData:
         """What is scored: "rocket 128x128+192+86", the corner of a crop at its end."""
         return [name for batch in self.for_solver(learns)[1] for name in batch.names]
 
+    def channels(self):
+        """The numbers of channels of the images: a set."""
+        return {batch.signal_shape[0] for batch in self._scored}
+
     @cached_property
     def _scored(self):
         if not self.crops:

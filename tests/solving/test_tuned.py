@@ -140,8 +140,12 @@ def test_the_name_of_a_solver_holds_all_that_is_given():
 
 def test_values_tuned_with_other_networks_are_borrowed(solver, tuned_file):
     pnp = solver("PnP-ADMM")
-    networks, key = pnp.weights(), "PnP-ADMM[denoiser=compact]"
+    networks, key = pnp.weights({3}), "PnP-ADMM[denoiser=compact]"
     assert list(networks) == ["compact_denoiser.safetensors"]
+    assert (
+        list(pnp.weights({1})) == list(pnp.weights({2})) == ["compact_grey.safetensors"]
+    )
+    assert {*pnp.weights({1, 3})} == {*pnp.weights()} == {*networks, *pnp.weights({1})}
     values = {name: space.default for name, space in pnp.search_space.items()}
     other = "borrowed from simulated denoising, other networks"
     for known, source in [
