@@ -179,6 +179,7 @@ def draw_all():
         draw(read(results), docs / f"{figure}.png")
     for figure, (results, panels) in SWEEPS.items():
         draw_sweeps(read(results), panels, docs / f"{figure}.png")
+    draw_operators(docs / "learning_operators.png")
     print("Drawn: the figures of docs/")
 
 
