@@ -155,7 +155,7 @@ def draw_operators(path):
     short = dict(zip(names, without_common_options(names)))
     # One mask for each image is the most of all, and is written 0.
     counts = sorted(networks["masks"].unique(), key=lambda n: n or math.inf)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
     for solver, runs in networks.groupby("solver_name", sort=False):
         psnr = runs.set_index("masks")["psnr_kernel"].reindex(counts)
         label = short[solver].removeprefix("Self-supervised")
@@ -168,7 +168,7 @@ def draw_operators(path):
     right.set(xlabel="operators", ylabel="recovery", title="Dictionaries")
     for axis in (left, right):
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

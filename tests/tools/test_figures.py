@@ -5,7 +5,7 @@ import math
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from tools.build_figures import draw_sweeps, swept
+from tools.build_figures import draw_operators, draw_sweeps, swept
 
 ROWS = [
     # problem, n_angles, told_noise, noise, psnr
@@ -59,3 +59,24 @@ def test_a_solver_has_one_colour_in_all_panels(tmp_path, monkeypatch):
     assert set(panels[0]) == {"SIRT", "TV", "Wavelets"}
     assert set(panels[1]) == {"TV", "Wavelets"}
     assert all(panels[0][solver] == colour for solver, colour in panels[1].items())
+
+
+def test_what_operators_teach_is_drawn_in_their_order_with_one_for_each_last(
+    tmp_path, monkeypatch
+):
+    networks = pd.DataFrame(
+        {"masks": [0, 5, 1], "psnr_kernel": [27.0, 26.0, 25.0], "solver_name": "U-Net"}
+    )
+    dictionaries = pd.DataFrame(
+        {"m": 20, "n_operators": [5, 1], "recovery": [0.9, 0.4]}
+    )
+    tables = {"learning_operators": networks, "dictionary_multi": dictionaries}
+    monkeypatch.setattr("tools.build_figures.read", tables.get)
+    monkeypatch.setattr(plt, "close", lambda figure: None)
+    draw_operators(tmp_path / "operators.png")
+    left, right = plt.gcf().axes
+    assert list(left.lines[0].get_ydata()) == [25, 26, 27]
+    assert [label.get_text() for label in left.get_xticklabels()] == ["1", "5", "each"]
+    assert list(right.lines[0].get_xdata()) == [1, 5]
+    assert list(right.lines[0].get_ydata()) == [0.4, 0.9]
+    plt.gcf().clear()
