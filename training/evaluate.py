@@ -74,8 +74,9 @@ def main():
     parser.add_argument("--outside", type=Path, help="folder of others' weights")
     parser.add_argument("--task", action="append", help="all by default")
     args = parser.parse_args()
-    images = list(load_images(args.images).values())[: args.n_images]
-    images = [center_crop(image, SIDE)[None] for image in images]
+    images = load_images(args.images).values()
+    large = [image for image in images if min(image.shape[1:]) >= SIDE]
+    images = [center_crop(image, SIDE)[None] for image in large[: args.n_images]]
     print(f"| network | channels | task, {args.images} | trivial | ours | others |")
     print("|---|---|---|---|---|---|")
     for task, channels, what, ranges in cases():
