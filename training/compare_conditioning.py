@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 from benchmark_utils.data import load_images  # noqa: E402
 from benchmark_utils.physics import DEGRADATIONS  # noqa: E402
 from benchmark_utils.priors import CompactUNet  # noqa: E402
-from training.recipes import RECIPES  # noqa: E402
+from training.recipes import Recipe  # noqa: E402
 from training.train import N_HELD_OUT, mean_psnr, train  # noqa: E402
 
 TASKS = ("deblur", "jpeg", "sr2", "inpaint")
@@ -60,7 +60,15 @@ def main():
     held_out = list(load_images("bsds500-train").values())[:N_HELD_OUT]
 
     def recipe(task):
-        return replace(RECIPES[task], degradation=DEGRADATIONS[task], steps=steps)
+        return Recipe(
+            degradation=DEGRADATIONS[task],
+            steps=steps,
+            start="small_denoiser",
+            crops=(96, 96),
+            muon_lr=1e-3,
+            adam_lr=5e-4,
+            decay_share=0.7,
+        )
 
     def psnr(network, task):
         return mean_psnr(network.eval(), recipe(task), held_out)

@@ -158,7 +158,6 @@ def train(recipe, run_dir, network=None, device="cpu"):
     """
     device = resolved(device)
     torch.manual_seed(recipe.seed)
-    torch.backends.cudnn.benchmark = True
     if network is None:
         network = recipe.architecture(recipe.widths, recipe.blocks, recipe.channels)
     if recipe.start is not None:
@@ -213,7 +212,10 @@ def train(recipe, run_dir, network=None, device="cpu"):
 
 
 def of_minutes(recipe, minutes, device):
-    """``recipe`` with as many steps as fit in ``minutes`` from now: it is measured."""
+    """``recipe`` with as many steps as fit in ``minutes`` from now: it is measured.
+
+    ``NotApplicable`` if the time is over before the first one.
+    """
     start = time.time()
 
     def seconds(n_steps):
@@ -226,7 +228,13 @@ def of_minutes(recipe, minutes, device):
     seconds(N_PROBES)
     step = (seconds(3 * N_PROBES) - seconds(N_PROBES)) / (2 * N_PROBES)
     left = 60 * minutes - (time.time() - start)
-    return replace(recipe, steps=int(SAFETY * left / step))
+    steps = int(SAFETY * left / step)
+    if steps < 1:
+        raise NotApplicable(
+            f"{minutes} minutes are over once a step is measured ({step:.2f} s): give "
+            "more of them."
+        )
+    return replace(recipe, steps=steps)
 
 
 def trained_on():
@@ -244,17 +252,19 @@ def main():
     parser.add_argument(
         "--minutes",
         type=float,
-        help="train for so long, in place of the recipe's steps (and say how many)",
+        help="train for so long, in place of the recipe's steps (and say how many); "
+        "what is stopped then is not resumed",
     )
     args = parser.parse_args()
+    torch.backends.cudnn.benchmark = True
+    recipe = RECIPES[args.recipe]
     try:
         check_device(args.device)
+        if args.minutes is not None:
+            recipe = of_minutes(recipe, args.minutes, args.device)
+            print(f"{args.recipe}: {recipe.steps} steps", flush=True)
     except NotApplicable as error:
         raise SystemExit(str(error)) from error
-    recipe = RECIPES[args.recipe]
-    if args.minutes is not None:
-        recipe = of_minutes(recipe, args.minutes, args.device)
-        print(f"{args.recipe}: {recipe.steps} steps", flush=True)
     network = train(recipe, RUNS / args.recipe, device=args.device)
     save_compact_weights(network.cpu(), args.recipe)
     lines = (f"{digest}  {name}\n" for name, digest in trained_on().items())

@@ -9,7 +9,7 @@ from conftest import ROOT
 from safetensors.torch import load_file
 
 from benchmark_utils.common.checksums import check, read_checksums
-from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.data.images import _image_sets, image_files, load_images
 from benchmark_utils.physics.degradations import (
     DEGRADATIONS,
@@ -19,6 +19,7 @@ from benchmark_utils.physics.degradations import (
 )
 from benchmark_utils.priors import compact, restoration
 from benchmark_utils.priors.networks import CompactUNet
+from training import compare_conditioning
 from training import train as training
 from training.recipes import RECIPES, Recipe
 
@@ -99,6 +100,8 @@ def test_a_training_of_so_many_minutes_has_the_steps_that_fit(recipe, monkeypatc
 
     monkeypatch.setattr(training, "train", train)
     monkeypatch.setattr(training.time, "time", lambda: now[0])
+    with pytest.raises(NotApplicable, match=r"3 minutes are over.*1.00 s.*more"):
+        training.of_minutes(recipe, 3, "cpu")
     planned = training.of_minutes(recipe, 20, "cpu")
     probes = 5 * training.N_PROBES + 3 * 13
     assert planned == replace(recipe, steps=int(0.93 * (20 * 60 - probes)))
@@ -244,6 +247,28 @@ def test_a_grey_network_starts_as_what_the_colour_one_computes_of_grey_images():
             torch.testing.assert_close(grey(x, sigma), colour(x, sigma))
     again = CompactUNet.from_weights(grey.state_dict())
     assert again.channels == 1
+
+
+def test_one_network_per_task_is_compared_with_one_that_is_told_it(monkeypatch, capsys):
+    save_random_weights("small_denoiser")
+    monkeypatch.setattr(
+        compare_conditioning,
+        "load_images",
+        lambda name: load_images("natural-train", 1),
+    )
+    monkeypatch.setattr(Recipe, "__init__", small_batches(Recipe.__init__))
+    monkeypatch.setattr(sys, "argv", ["compare_conditioning.py", "--steps", "1"])
+    compare_conditioning.main()
+    rows = capsys.readouterr().out.splitlines()[-len(compare_conditioning.TASKS) :]
+    assert [row.split("|")[1].strip() for row in rows] == [*compare_conditioning.TASKS]
+    assert all(float(cell) > 0 for row in rows for cell in row.split("|")[2:4])
+
+
+def small_batches(init):
+    def make(self, **options):
+        init(self, **{**options, "pixels_per_batch": 96**2})
+
+    return make
 
 
 def test_all_the_blocks_of_a_deeper_network_are_trained(recipe, tmp_path):
