@@ -31,8 +31,9 @@ class Recipe:
     ``degradation`` is what the network learns to undo, in the sense of a loss of
     ``LOSSES``. The run starts from the shipped weights of ``start``, else from random
     ones. ``crops`` are the crop sizes before and during the decay of the learning rate,
-    which fills the last ``decay_share`` of the steps. ``restart`` is a step and a factor: from there on the schedule begins
-    again, with that part of the rates (warm restart: Loshchilov and Hutter, 2017).
+    which fills the last ``decay_share`` of the steps. ``restart`` is a step and a
+    factor: from there on the schedule begins again, with that part of the rates (warm
+    restart: Loshchilov and Hutter, 2017).
     """
 
     degradation: Callable

@@ -251,11 +251,8 @@ def test_a_grey_network_starts_as_what_the_colour_one_computes_of_grey_images():
 
 def test_one_network_per_task_is_compared_with_one_that_is_told_it(monkeypatch, capsys):
     save_random_weights("small_denoiser")
-    monkeypatch.setattr(
-        compare_conditioning,
-        "load_images",
-        lambda name: load_images("natural-train", 1),
-    )
+    images = load_images("natural-train", 1)
+    monkeypatch.setattr(compare_conditioning, "load_images", lambda name: images)
     monkeypatch.setattr(Recipe, "__init__", small_batches(Recipe.__init__))
     monkeypatch.setattr(sys, "argv", ["compare_conditioning.py", "--steps", "1"])
     compare_conditioning.main()
