@@ -273,6 +273,12 @@ def test_brush_strokes_leave_holes_and_most_of_the_image(height, width, seed):
     assert share.max() < 0.5 and share.mean() > 0.01
 
 
+def test_the_number_of_brush_strokes_is_drawn_for_each_image():
+    mask = draw(BrushMask(strokes=(0, 1)), random((64, 3, 48, 48))).mask
+    whole = mask.flatten(1).min(1).values == 1
+    assert 16 < int(whole.sum()) < 48
+
+
 def test_holes_of_brush_strokes_are_in_one_piece_each():
     """A pixel of a hole has neighbours in it, which random masks do not have."""
     mask = draw(BrushMask(), random((8, 3, 96, 96))).mask
