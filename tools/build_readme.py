@@ -16,8 +16,9 @@ tools/build_figures.py draws the figures, which are in docs/.
 
 Where the results have the scores of each image, a mean is followed by half of the 95%
 interval of the paired difference to the best one; in bold are the best and all that
-cannot be told from it. A dagger marks values that were not tuned for the problem; the
-seconds are shown of results that have a column ``seconds``.
+cannot be told from it. Solvers that differ in their seed alone are one row, and the
+standard deviation over the seeds stands in brackets. A dagger marks values that were
+not tuned for the problem; the seconds are shown of results that have such a column.
 """
 
 import math
@@ -34,6 +35,7 @@ sys.path.insert(0, str(ROOT))
 from benchmark_utils.scoring import (  # noqa: E402
     cells,
     column_labels,
+    over_seeds,
     unpacked,
     without_common_options,
 )
@@ -55,6 +57,10 @@ def markdown_table(results, score, columns="problem", rows="solver_name", given=
     """
     for parameter in filter(None, given.split(",")):
         results = results[results[parameter].isna()]
+    of_images = None
+    if "per_image" in results:
+        of_images = unpacked(results["per_image"].dropna())
+    results, of_images = over_seeds(results, of_images)
     results = results.assign(**{score: results[score].fillna(-math.inf)})
     table = results.pivot(index=rows, columns=columns, values=score)
     table = table.reindex(columns=results[columns].unique())
@@ -62,9 +68,6 @@ def markdown_table(results, score, columns="problem", rows="solver_name", given=
     if rows == "solver_name":
         means = table.mean(axis="columns")
         table = table.loc[means.sort_values(ascending=False).index]
-    of_images = None
-    if "per_image" in results:
-        of_images = unpacked(results["per_image"].dropna())
     found = map(shown, cells(results, score, of_images, columns, rows))
     texts = dict(zip(zip(results[rows], results[columns]), found))
     corner = "|" if rows == "solver_name" else f"| {rows}"
@@ -82,12 +85,14 @@ def markdown_table(results, score, columns="problem", rows="solver_name", given=
 
 
 def shown(cell):
-    """A cell: 27.05 ±0.12 (3.1 s), or a word for what is no number."""
+    """A cell: 27.05 ±0.12 [0.03] (3.1 s), or a word for what is no number."""
     if cell.word:
         return cell.word
     text = f"**{cell.mean:.2f}**" if cell.is_best else f"{cell.mean:.2f}"
     if cell.has_interval:
         text += f" ±{cell.half_width:.2f}"
+    if not math.isnan(cell.spread):
+        text += f" [{cell.spread:.2f}]"
     if cell.is_untuned:
         text += " †"
     return text if math.isnan(cell.seconds) else f"{text} ({cell.seconds:.2g} s)"

@@ -1,10 +1,11 @@
-"""Build a static site of the published results: an index, and a page per experiment.
+"""Build a static site of results: an index, and a page per experiment.
 
-    python tools/build_site.py [-o FOLDER]
+    python tools/build_site.py [RESULTS ...] [-o FOLDER]
 
-writes site/index.html and what it links, from the files in results/: the tables of the
-README with all their scores, the pictures, the configuration, and what is known of the
-run. The templates are in tools/pages.
+writes site/index.html and what it links, from the result files of your runs
+(outputs/quick.parquet) or, without any, from those published in results/: tables of all
+scores, the pictures, the configuration, and what is known of the run. It needs no
+network to be read. The templates are in tools/pages.
 """
 
 import argparse
@@ -16,18 +17,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchopt.results import read_results
 from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup, escape
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmark_utils.common.fingerprint import digest_of_repository  # noqa: E402
 from benchmark_utils.scoring import (  # noqa: E402
+    check_one_objective,
     column_labels,
     decode,
     file_name,
+    last_rows,
     picture_psnr,
     unpacked,
+    with_final_results,
 )
 from tools.build_readme import (  # noqa: E402
     PAGES,
@@ -36,6 +41,8 @@ from tools.build_readme import (  # noqa: E402
     read,
     without_common_options,
 )
+from tools.pages.filters import FILTERS  # noqa: E402
+from tools.publish_results import slim  # noqa: E402
 
 REPOSITORY = "https://github.com/benchopt/benchmark_inverse_problems"
 TEMPLATES = ROOT / "tools" / "pages"
@@ -167,30 +174,39 @@ def published(name):
     return dict(zip(("commit", "date"), line.split())) or None
 
 
-def experiment(name, of_readme, folder):
-    """All that the page of an experiment shows."""
-    results = read(name)
+def results_of(df):
+    """Results of benchopt, as ``read`` gives the published ones."""
+    ends = last_rows(df)
+    return slim(df, with_pictures=len(with_final_results(ends, "truth")) == len(ends))
+
+
+def experiment(name, results, now, of_readme, folder):
+    """All that the page of an experiment shows; ``now`` are the versions of today."""
     paths = [ROOT / "config" / f"{stem}.yml" for stem in CONFIGS.get(name, [name])]
-    configs = {path.name: path.read_text(encoding="utf-8") for path in paths}
+    configs = {
+        path.name: path.read_text(encoding="utf-8") for path in paths if path.exists()
+    }
     tables = tables_of(results, of_readme)
-    cells = " ".join(cell for table in tables for row in table["rows"] for cell in row)
+    cells = " ".join(
+        cell for table in tables for row in table["rows"] for cell in row[1:]
+    )
     images = []
     if "per_image" in results:
         images = list(unpacked(results["per_image"].dropna())["image"].unique())
     return {
         "name": name,
         "comments": [comment(text) for text in configs.values()],
-        "is_older": set(results["version"]) != set(read(REFERENCE)["version"]),
+        "is_older": set(results["version"]) != now,
         "n_solvers": results["solver_name"].nunique(),
         "n_problems": results["dataset_name"].nunique(),
         "tables": tables,
         "has_intervals": "±" in cells,
         "has_daggers": "†" in cells,
+        "has_seeds": "[" in cells,
         "has_seconds": " s)" in cells,
         "pictured": images[0] if images else "the first test image",
         "groups": pictures_of(name, results, folder),
         "facts": facts_of(results, images),
-        "published": published(name),
         "configs": configs,
     }
 
@@ -201,33 +217,34 @@ def comment(config):
     return lines.replace("# ", "").replace("\n", " ").strip()
 
 
-def words(name):
-    return name.replace("_", " ")
-
-
-def breakable(name):
-    """A name of a solver, which may go on in the next line."""
-    return Markup(re.sub(r"([\[,+])", r"\1<wbr>", str(escape(name))))
-
-
-def cell(text):
-    """A cell of the README's tables as HTML."""
-    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", str(escape(text)))
-    text = re.sub(r"±[\d.]+", r"<small>\g<0></small>", text)
-    text = re.sub(r"\((.+ s)\)", r'<small class="seconds">\1</small>', text)
-    dagger = '<abbr title="with values that were not tuned for this problem">†</abbr>'
-    return Markup(text.replace("†", dagger))
-
-
-def build(folder):
-    """Write the site into a folder."""
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+def published_experiments(folder):
+    """What the pages of the files in results/ show, as the README orders them."""
     of_readme = blocks()
     names = [path.stem for path in sorted((ROOT / "results").glob("*.parquet"))]
-    # As the README orders them.
     order = [*of_readme, *names]
     names.sort(key=order.index)
-    experiments = [experiment(n, of_readme.get(n, []), folder) for n in names]
+    now = set(read(REFERENCE)["version"])
+    found = [experiment(n, read(n), now, of_readme.get(n, []), folder) for n in names]
+    for e in found:
+        e["published"] = published(e["name"])
+    if not found[0]["published"]:
+        print("Without dates and commits: this is no clone with its history.")
+    return found
+
+
+def own_experiments(own, folder):
+    """What the pages of {name: results of benchopt} show."""
+    now = {digest_of_repository()}
+    return [experiment(n, results_of(df), now, [], folder) for n, df in own.items()]
+
+
+def build(folder, own=None):
+    """Write the site into a folder.
+
+    ``own`` is {name: DataFrame of benchopt}; without it, the published results.
+    """
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    experiments = own_experiments(own, folder) if own else published_experiments(folder)
 
     templates = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -235,24 +252,39 @@ def build(folder):
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"words": words, "breakable": breakable, "cell": cell}
+    templates.filters |= FILTERS
     templates.globals["repository"] = REPOSITORY
-    index = templates.get_template("index.html").render(experiments=experiments)
+    index = templates.get_template("index.html").render(
+        experiments=experiments, are_published=not own
+    )
     (folder / "index.html").write_text(index, encoding="utf-8")
     page = templates.get_template("experiment.html")
     for e in experiments:
         (folder / f"{e['name']}.html").write_text(page.render(e=e), encoding="utf-8")
     for asset in ("site.css", "site.js"):
         shutil.copy(TEMPLATES / asset, folder)
-    if not experiments[0]["published"]:
-        print("Without dates and commits: this is no clone with its history.")
     print(f"Written: {folder / 'index.html'} and {len(experiments)} pages.")
 
 
 def main(args=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "results",
+        type=Path,
+        nargs="*",
+        help="parquet files of benchopt; those of results/ where none is given",
+    )
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "site")
-    build(parser.parse_args(args).output)
+    args = parser.parse_args(args)
+    if missing := [path for path in args.results if not path.is_file()]:
+        parser.error(f"There is no file {missing[0]}.")
+    own = {path.stem: read_results(path) for path in args.results}
+    try:
+        for df in own.values():
+            check_one_objective(df)
+    except ValueError as error:
+        parser.error(str(error))
+    build(args.output, own)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from benchmark_utils.scoring.results import (
     with_gaps,
     without,
 )
+from benchmark_utils.scoring.seeds import over_seeds
 from benchmark_utils.scoring.statistics import (
     by_image,
     compare,
@@ -90,6 +91,7 @@ __all__ = [
     "light",
     "mean_or_nan",
     "of_datasets",
+    "over_seeds",
     "packed",
     "per_image_scores",
     "picture_psnr",

@@ -14,6 +14,7 @@ from benchmark_utils.scoring.results import (
     per_image_scores,
     values_from,
 )
+from benchmark_utils.scoring.seeds import over_seeds
 from benchmark_utils.scoring.statistics import TOGETHER, compared_to_best, draws, sign
 from benchmark_utils.scoring.views import SCORE_NAMES
 
@@ -52,6 +53,7 @@ class Cell:
         where nothing is known of the images.
     is_untuned : bool, whether its values were not tuned for what ran.
     seconds : float, NaN where they are not shown.
+    spread : float, the standard deviation over the seeds of a training, NaN for one.
     """
 
     mean: float
@@ -59,6 +61,7 @@ class Cell:
     half_width: float = math.inf
     is_untuned: bool = False
     seconds: float = math.nan
+    spread: float = math.nan
 
     @property
     def has_interval(self):
@@ -78,8 +81,8 @@ def cells(scores, score, of_images=None, columns="dataset_name", rows="solver_na
     Parameters
     ----------
     scores : DataFrame
-        With the columns that are named, dataset_name, and values_from and seconds
-        where they are known.
+        With the columns that are named, dataset_name, and values_from, seconds and
+        {score}_spread where they are known.
     score : str
     of_images : DataFrame or None, what ``per_image_scores`` gives.
     """
@@ -96,7 +99,8 @@ def cells(scores, score, of_images=None, columns="dataset_name", rows="solver_na
         standing, half_width = standings.get(row.get("dataset_name")), math.inf
         if standing is not None and row[rows] in standing.index:
             low, high, together = standing.loc[row[rows], ["low", "high", TOGETHER]]
-            half_width = (high - low) / 2
+            # Of floats of Python: inf - inf is NaN without a warning.
+            half_width = (float(high) - float(low)) / 2
             # One image tells nothing of the others.
             best = together if half_width < math.inf else best
         found.append(
@@ -106,6 +110,7 @@ def cells(scores, score, of_images=None, columns="dataset_name", rows="solver_na
                 half_width,
                 is_untuned(row.get("values_from", "")),
                 row.get("seconds", math.nan),
+                row.get(f"{score}_spread", math.nan),
             )
         )
     return found
@@ -114,7 +119,8 @@ def cells(scores, score, of_images=None, columns="dataset_name", rows="solver_na
 def table_of(df, score="psnr", seconds=False):
     """DataFrame of ``Cell``: solvers in rows, the best mean first, datasets in columns.
 
-    None where a solver was not run. Datasets where no solver has the score are left
+    None where a solver was not run; solvers that differ in their seed alone have one
+    row (``over_seeds``). Datasets where no solver has the score are left
     out: nothing is lost in the kernel of a denoising problem, say.
 
     Parameters
@@ -128,7 +134,7 @@ def table_of(df, score="psnr", seconds=False):
     ValueError
         No dataset has the score; the sentence says which ones there are.
     """
-    scores, of_images = scores_with_origins(df), per_image_scores(df)
+    scores, of_images = over_seeds(scores_with_origins(df), per_image_scores(df))
     if score not in scores or scores[score].isna().all():
         known = [s for s in DIGITS if s in scores and scores[s].notna().any()]
         raise ValueError(f"There is no {score} here, but {', '.join(known)}.")
@@ -212,6 +218,8 @@ def caption(df, score, table):
         sentences.append("The best is in bold.")
     if any(cell.is_untuned for cell in cells):
         sentences.append(r"$^\dagger$ with values that were not tuned for the problem.")
+    if any(cell.spread >= 0 for cell in cells):
+        sentences.append("In brackets, the standard deviation over the seeds.")
     return " ".join(sentences)
 
 
@@ -237,6 +245,8 @@ def latex_cell(cell, score="psnr", digits=None):
         text += rf" {{\scriptsize $\pm$ {cell.half_width:.{digits}f}}}"
     if cell.is_untuned:
         text += r"$^\dagger$"
+    if not math.isnan(cell.spread):
+        text += rf" {{\scriptsize [{cell.spread:.{digits}f}]}}"
     if not math.isnan(cell.seconds):
         text += rf" {{\scriptsize ({cell.seconds:.2g}\,s)}}"
     return text

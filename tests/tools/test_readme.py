@@ -136,6 +136,21 @@ def test_intervals_ties_daggers_and_seconds_are_shown_where_they_are_known():
     assert re.fullmatch(r"\| C \| 10\.00 ±\d\.\d\d \|", c)
 
 
+def test_seeds_are_one_row_with_their_spread():
+    results = pd.DataFrame(
+        [
+            ("d", "sr4", "U-Net", 20.0),
+            ("d", "sr4", "U-Net[seed=1]", 22.0),
+            ("d", "sr4", "TV", 23.0),
+        ],
+        columns=["dataset_name", "problem", "solver_name", "psnr"],
+    )
+    assert markdown_table(results, "psnr").splitlines()[2:] == [
+        "| TV | **23.00** |",
+        "| U-Net | 21.00 [1.41] |",
+    ]
+
+
 # What pages say that there is
 
 

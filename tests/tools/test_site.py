@@ -6,12 +6,20 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from benchopt.results import save_results
 from browser import dom_of
 from conftest import BENCHMARK, ROOT
 
-from benchmark_utils.scoring import column_labels, decode, file_name, picture_psnr
+from benchmark_utils.scoring import (
+    column_labels,
+    decode,
+    file_name,
+    final_scores,
+    picture_psnr,
+)
 from tools import build_site
 from tools.build_readme import PAGES, versions_sentence
+from tools.pages.filters import papers
 
 RESULTS = {path.stem: path for path in sorted((ROOT / "results").glob("*.parquet"))}
 BLOCKS = [
@@ -88,6 +96,44 @@ def test_its_figures_are_those_of_the_readme(name, markdown, pages):
     for line in markdown.splitlines()[2:]:
         cells = [letters(cell) for cell in line.strip("|").split("|")]
         assert cells in shown
+
+
+def test_solvers_link_their_papers(pages):
+    assert "https://arxiv.org/abs/2008.13751" in pages["natural"].links
+    linked = re.findall(r'<a href="(https[^"]+)">([^<]+)</a>', pages["natural"].text)
+    assert ("https://doi.org/10.1007/s10851-010-0251-1", "TV") in linked
+
+
+def test_the_papers_are_those_of_solvers_that_there_are():
+    names = {solver.name for solver in BENCHMARK.get_solvers()}
+    assert set(papers()) <= names and len(papers()) > 20
+
+
+def test_it_shows_results_of_ones_own(run, tmp_path):
+    rows = run(
+        ["TV[n_iter=2]", "Pseudo-inverse"], ["simulated[problem=[sr4,inpainting]]"]
+    )
+    file = tmp_path / "mine.parquet"
+    save_results(rows, file)
+    build_site.main([str(file), "-o", str(tmp_path / "site")])
+    assert {p.name for p in (tmp_path / "site").glob("*.html")} == {
+        "index.html",
+        "mine.html",
+    }
+    page = Page(tmp_path / "site" / "mine.html")
+    scores = final_scores(rows).query("solver_name == 'Pseudo-inverse'")
+    (row,) = [r for r in page.rows if r[0] == "Pseudo-inverse" and "." in r[1]][:1]
+    for text, psnr in zip(row[1:], scores["psnr"], strict=True):
+        assert f"{psnr:.2f}" in text
+    assert "Older code" not in page.text and len(page.pictures) == 2 * 4
+    assert all((tmp_path / "site" / picture).is_file() for picture in page.pictures)
+
+
+def test_a_file_of_results_that_is_not_there_is_named(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        build_site.main([str(tmp_path / "none.parquet"), "-o", str(tmp_path / "site")])
+    assert "There is no file" in capsys.readouterr().err
+    assert not (tmp_path / "site").exists()
 
 
 def test_the_best_are_in_bold(pages):
