@@ -8,6 +8,9 @@ Each stands between a comment that asks for it and <!-- end -->:
     <!-- table NAME SCORE COLUMNS ROWS GIVEN -->
                                     other parameters of the datasets (dataset_name: all
                                     that differs), without those that give one of GIVEN
+    <!-- scores NAME SCORE SCORE... -->
+                                    solvers in rows, scores in columns, of results of
+                                    one dataset; the best of the first score on top
     <!-- published -->              results/published.csv: what papers have, beside ours
     <!-- versions -->               which results of the page are of other code than
                                     those of REFERENCE, as their digests tell
@@ -33,6 +36,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.scoring import (  # noqa: E402
+    DIGITS,
+    SCORE_NAMES,
     cells,
     column_labels,
     over_seeds,
@@ -42,7 +47,9 @@ from benchmark_utils.scoring import (  # noqa: E402
 from tools.build_figures import draw_all, read  # noqa: E402
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-TABLE = r"<!-- table (?P<options>[^>]+) -->\n.*?<!-- end -->"
+TABLE = r"<!-- (?P<kind>table|scores) (?P<options>[^>]+) -->\n.*?<!-- end -->"
+# Of columns with times, which have no score of their own.
+TIMES = {"fit_time": "learning (s)", "seconds": "seconds"}
 PUBLISHED = re.compile(r"<!-- published -->\n.*?<!-- end -->", re.DOTALL)
 # Tests run its configuration again: these results are those of the present code.
 REFERENCE = "natural"
@@ -84,15 +91,38 @@ def markdown_table(results, score, columns="problem", rows="solver_name", given=
     return "\n".join(lines)
 
 
-def shown(cell):
+def scores_table(results, *scores):
+    """Scores and times of one dataset: a row per solver, the first score sorts them."""
+    of_images = None
+    if "per_image" in results:
+        of_images = unpacked(results["per_image"].dropna())
+    results, of_images = over_seeds(results, of_images)
+    results = results.sort_values(scores[0], ascending=False)
+    texts = {}
+    for score in scores:
+        if score in TIMES:
+            column = ["" if math.isnan(s) else f"{s:.2g}" for s in results[score]]
+        else:
+            found = cells(results.drop(columns="seconds"), score, of_images)
+            column = [shown(cell, DIGITS[score]) for cell in found]
+        texts[TIMES.get(score) or SCORE_NAMES[score]] = column
+    lines = [f"| | {' | '.join(texts)} |", "|---" * (len(texts) + 1) + "|"]
+    names = without_common_options(results["solver_name"])
+    for name, *row in zip(names, *texts.values()):
+        lines.append(f"| {name} | {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def shown(cell, digits=2):
     """A cell: 27.05 ±0.12 [0.03] (3.1 s), or a word for what is no number."""
     if cell.word:
         return cell.word
-    text = f"**{cell.mean:.2f}**" if cell.is_best else f"{cell.mean:.2f}"
+    text = f"{cell.mean:.{digits}f}"
+    text = f"**{text}**" if cell.is_best else text
     if cell.has_interval:
-        text += f" ±{cell.half_width:.2f}"
+        text += f" ±{cell.half_width:.{digits}f}"
     if not math.isnan(cell.spread):
-        text += f" [{cell.spread:.2f}]"
+        text += f" [{cell.spread:.{digits}f}]"
     if cell.is_untuned:
         text += " †"
     return text if math.isnan(cell.seconds) else f"{text} ({cell.seconds:.2g} s)"
@@ -107,12 +137,13 @@ def label(value, parameter="problem"):
 
 def fill(text):
     """The text of a page with its tables up to date."""
-    names = dict.fromkeys(re.findall(r"<!-- table (\w+) ", text))
+    names = dict.fromkeys(re.findall(r"<!-- (?:table|scores) (\w+) ", text))
 
     def rebuilt(match):
         name, *options = match["options"].split()
-        table = markdown_table(read(name), *options)
-        return f"<!-- table {match['options']} -->\n{table}\n<!-- end -->"
+        made = markdown_table if match["kind"] == "table" else scores_table
+        table = made(read(name), *options)
+        return f"<!-- {match['kind']} {match['options']} -->\n{table}\n<!-- end -->"
 
     sentence = f"<!-- versions -->\n{versions_sentence(names)}\n<!-- end -->"
     text = re.sub(

@@ -14,7 +14,7 @@ from benchmark_utils.physics import CT_PROBLEMS, MRI_PROBLEMS, PROBLEMS
 from benchmark_utils.priors.denoisers import DENOISERS
 from benchmark_utils.priors.restoration import RESTORERS
 from benchmark_utils.scoring.results import SCORES
-from tools.build_readme import PAGES, fill, markdown_table
+from tools.build_readme import PAGES, fill, markdown_table, scores_table
 
 README, METHODS = ROOT / "README.md", ROOT / "docs" / "methods.md"
 # All that a reader comes to from the README.
@@ -56,7 +56,11 @@ def test_the_tables_are_those_of_the_committed_results(page):
 
 def test_the_published_results_are_shown():
     texts = [page.read_text() for page in PAGES]
-    shown = {name for text in texts for name in re.findall(r"<!-- table (\w+)", text)}
+    shown = {
+        name
+        for text in texts
+        for name in re.findall(r"<!-- (?:table|scores) (\w+)", text)
+    }
     # mismatch has a figure.
     without_table = {
         "dictionary_algorithms",
@@ -134,6 +138,20 @@ def test_intervals_ties_daggers_and_seconds_are_shown_where_they_are_known():
     assert a == "| A | **27.60** (1.2 s) |"
     assert re.fullmatch(r"\| B \| \*\*27\.58\*\* ±0\.1\d † \|", b)
     assert re.fullmatch(r"\| C \| 10\.00 ±\d\.\d\d \|", c)
+
+
+def test_scores_of_one_dataset_may_be_columns_beside_times():
+    results = pd.DataFrame(
+        [("A", 20.0, 0.5, 12.34, 0.0123), ("B", 21.0, 0.4, math.nan, math.nan)],
+        columns=["solver_name", "psnr_kernel", "ssim", "fit_time", "seconds"],
+    ).assign(dataset_name="d")
+    scores = ["psnr_kernel", "ssim", "fit_time", "seconds"]
+    assert scores_table(results, *scores).splitlines() == [
+        "| | PSNR in ker A (dB) | SSIM | learning (s) | seconds |",
+        "|---|---|---|---|---|",
+        "| B | **21.00** | 0.400 |  |  |",
+        "| A | 20.00 | **0.500** | 12 | 0.012 |",
+    ]
 
 
 def test_seeds_are_one_row_with_their_spread():
