@@ -62,6 +62,7 @@ class Plot(ObjectiveCurvePlot):
     """
 
     name = "curves"
+    _file = None
     options = {"dataset": ..., "objective": ...}
     options |= {"score": score_options, "against": list(AXES)}
 
@@ -72,7 +73,7 @@ class Plot(ObjectiveCurvePlot):
         for curve in curves:
             y = with_gaps(v if v >= lowest else np.nan for v in curve["y"])
             chosen = spaced(curve["x"])
-            curve |= {"y": y} | style[curve["label"]]
+            curve = curve | {"y": y} | style[curve["label"]]
             for key in {"x", "y", "x_low", "x_high"} & set(curve):
                 curve[key] = [curve[key][i] for i in chosen]
             if any(value is not None for value in curve["y"]):
@@ -95,17 +96,31 @@ class Plot(ObjectiveCurvePlot):
     def _curves(self, df, dataset, objective, score, against):
         """benchopt's, of all the points: dicts of x, y, label and quantiles of x."""
         column = scores_of_curves(df)[score]
-        # benchopt leaves out the scores that are not there, and not their times.
-        df = versions_apart(df).dropna(subset=column)
         axis = "Time" if against == TIME else "Iteration"
-        curves = super().plot(df, dataset, objective, column, axis)
+        curves = self._of_benchopt(df, dataset, objective, column, column, axis)
         if against == NETWORK_CALLS and CALLS not in df:
             return []
         if against == NETWORK_CALLS:
-            calls = super().plot(df, dataset, objective, CALLS, axis)
+            calls = self._of_benchopt(df, dataset, objective, CALLS, column, axis)
             curves = [c | {"x": n["y"]} for c, n in zip(curves, calls)]
             curves = [c for c in curves if c["x"][-1] > 0]
         return curves
+
+    def _of_benchopt(self, df, dataset, objective, column, present, axis):
+        """Its curves of a column, where another one is present.
+
+        They are made once for all the choices: benchopt asks for the data and for the
+        title apart, and axes share their values.
+        """
+        if self._file is not df:
+            self._file, self._made = df, {}
+        asked = dataset, objective, column, present, axis
+        if asked not in self._made:
+            rows = df[df["dataset_name"] == dataset]
+            # benchopt leaves out the scores that are not there, and not their times.
+            rows = versions_apart(rows).dropna(subset=present)
+            self._made[asked] = super().plot(rows, dataset, objective, column, axis)
+        return self._made[asked]
 
     @staticmethod
     def _lowest(curves, score):

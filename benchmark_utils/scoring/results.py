@@ -99,14 +99,22 @@ def versions_apart(df):
     """
     if "final_results" not in df:
         return df
-    run = [df[k].to_numpy() for k in (*METHOD, "idx_rep", "run_date") if k in df]
-    codes = df["final_results"].map(code_of).fillna("").astype(object)
-    codes = codes.groupby(run).transform("max")
-    several = codes.groupby(run[: len(METHOD)]).transform("nunique") > 1
-    if not several.any():
+    columns = [df[k].tolist() for k in (*METHOD, "idx_rep", "run_date") if k in df]
+    runs, code_of_run, codes_of_curve = list(zip(*columns)), {}, {}
+    for run, kept in zip(runs, df["final_results"]):
+        code_of_run[run] = code_of(kept) or code_of_run.get(run, "")
+    for run, code in code_of_run.items():
+        codes_of_curve.setdefault(run[: len(METHOD)], set()).add(code)
+    # Views ask for this hundreds of times, mostly of files with one version.
+    if all(len(codes) == 1 for codes in codes_of_curve.values()):
         return df
-    versions = " (code " + codes.str[:6].replace("", "unknown") + ")"
-    return df.assign(solver_name=df["solver_name"] + versions.where(several, ""))
+    names = [
+        f"{solver} (code {code_of_run[run][:6] or 'unknown'})"
+        if len(codes_of_curve[run[: len(METHOD)]]) > 1
+        else solver
+        for solver, run in zip(df["solver_name"], runs)
+    ]
+    return df.assign(solver_name=names)
 
 
 def last_rows(df, objective=None):
