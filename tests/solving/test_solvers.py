@@ -16,7 +16,15 @@ from benchmark_utils.scoring import metrics
 
 # What tables call each solver, with its default parameters but for the slow ones.
 # Dictionaries are for vectors: tests/test_dictionary_solvers.py.
-FEWER_ITERATIONS = {"DIP": {"n_iter": 150}, "CDL supervised": {"n_steps": 20}}
+FEWER_ITERATIONS = {
+    "DIP": {"n_iter": 150},
+    "CDL supervised": {"n_steps": 20},
+    "U-Net": {"n_steps": 20},
+    "Self-supervised": {"n_steps": 20},
+    "Unrolled": {"n_steps": 10},
+    "Fine-tuned": {"n_steps": 5},
+    "Bilevel": {"n_steps": 5},
+}
 # Those of tomography are in test_ct.py, that of MRI in test_complex.py, and RAM, whose
 # weights are downloaded, in test_ram.py.
 ELSEWHERE = ("Filtered back-projection", "SIRT", "Learned primal-dual", "VarNet", "RAM")
