@@ -107,7 +107,10 @@ class Job:
         self._data, self._scored = self.data.for_solver(self.learns)
         name = re.sub(r"[^\w=.,+-]+", "_", str(self))[:120]
         path = self._folder / f"{name}-{self._digest()}.journal"
-        return Search(self.space, self.parameters, self.curve, self.seed, path)
+        replaced = (self._present() or {}).get("parameters")
+        return Search(
+            self.space, self.parameters, self.curve, self.seed, path, replaced
+        )
 
     def curve(self, values):
         """Mean PSNR (dB) of each iterate over the crops, up to where it diverges."""

@@ -8,6 +8,9 @@ Schedules of other lengths ask for other values, and the estimator hardly tries 
 that are behind after a few draws. So each length of a ``Choice`` has a search of its
 own, with the same share of the first half of the trials; the best one goes on with the
 rest.
+
+The values of the entry that a search replaces are tried last, so that a search that
+finds less keeps them, and that they move none of its draws.
 """
 
 import itertools
@@ -71,9 +74,11 @@ class Search:
     seed : int
     path : Path
         The file of the trials. The same file must mean the same search.
+    replaced : dict or None
+        Values to try last; those that are not all in the space are left out.
     """
 
-    def __init__(self, space, parameters, curve, seed, path):
+    def __init__(self, space, parameters, curve, seed, path, replaced=None):
         self.curve, self.seed, self.path = curve, seed, path
         self.iterations = [n for n, s in space.items() if isinstance(s, Iterations)]
         if len(self.iterations) > 1:
@@ -86,7 +91,7 @@ class Search:
         self.n_trials = TRIALS + TRIALS_PER_VALUE * n_values if n_values else 1
         self._choices = choices(self.space)
         self._n_shared = self.n_trials // 2 // len(self._choices) * len(self._choices)
-        self.widened, self._trials = {}, []
+        self.widened, self._trials, self._replaced = {}, [], replaced
 
     def trials(self):
         """Search to the end, or until the caller stops: yields each new ``Trial``."""
@@ -101,6 +106,9 @@ class Search:
             self.widened, self.space = wider, self.space | wider
             self.n_trials += self.n_trials // 2
             yield from self._search("widened", self._trials)
+        if drawn := self._drawn_before():
+            self.n_trials += 1
+            yield from self._search("replaced", self._trials, lambda _: drawn)
 
     @property
     def best(self):
@@ -145,7 +153,8 @@ class Search:
     def _ranges(self):
         return {n: s for n, s in self.space.items() if isinstance(s, Range)}
 
-    def _search(self, stage, earlier=()):
+    def _search(self, stage, earlier=(), draw=None):
+        draw = draw or self._draw
         self.path.parent.mkdir(parents=True, exist_ok=True)
         stored = optuna.create_study(
             study_name=stage,
@@ -164,7 +173,7 @@ class Search:
             stored.add_trial(trial)
         self._trials = stored.trials
         while len(self._trials) < self.n_trials:
-            drawn = self._draw(distributions)
+            drawn = draw(distributions)
             values = self._values(drawn)
             start = time.perf_counter()
             curve = self.curve(values | self.maximum)
@@ -222,6 +231,21 @@ class Search:
             for label in labels(name, self.sizes[name])
         }
 
+    def _drawn_before(self):
+        """{label: value} of the values that are replaced.
+
+        None if they are not in the space, or were tried.
+        """
+        found = {}
+        for name, n in self.sizes.items():
+            value = (self._replaced or {}).get(name)
+            each = value if isinstance(value, list) else [value]
+            if len(each) != n or not all(contains(self.space[name], v) for v in each):
+                return None
+            found |= dict(zip(labels(name, n), each))
+        tried = [self._values(trial.params) for trial in self._trials]
+        return None if self._values(found) in tried else found
+
     def _values(self, drawn):
         """{name: value}, or a list of them where several things share the parameter."""
         values = {}
@@ -252,6 +276,12 @@ def choices(space):
     found = {n: s for n, s in space.items() if isinstance(s, Choice)}
     orders = [sorted(s.values, key=lambda v: v != s.default) for s in found.values()]
     return [dict(zip(found, values)) for values in itertools.product(*orders)]
+
+
+def contains(space, value):
+    if isinstance(space, Choice):
+        return value in space.values
+    return value is not None and space.low <= value <= space.high
 
 
 def restricted(trial, distributions):

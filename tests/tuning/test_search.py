@@ -29,9 +29,9 @@ def peak(at=1.0):
 def search(tmp_path):
     """search(space, curve): a new one; the same path gives the same search again."""
 
-    def make(space, curve, seed=0, path="trials"):
+    def make(space, curve, seed=0, path="trials", replaced=None):
         parameters = {"priors": "a+b+c"}
-        return Search(space, parameters, curve, seed, tmp_path / path)
+        return Search(space, parameters, curve, seed, tmp_path / path, replaced)
 
     return make
 
@@ -250,6 +250,45 @@ def test_the_sampler_is_the_multivariate_one(search, monkeypatch):
     # One more is optuna's own, and draws nothing.
     drawing = [kw for kw in asked if kw]
     assert len(drawing) == 19 and all(kw["multivariate"] for kw in drawing)
+
+
+SPACE = {
+    "gamma": Range(0.2, 1.6, 1.2, shared_by="priors"),
+    "n_iter": Choice(8, (8, 15, 30)),
+}
+
+
+def test_the_values_that_are_replaced_are_tried_last_and_kept_if_better(search):
+    old = {"gamma": [0.5, 1.0, 0.25], "n_iter": 15}
+
+    def curve(values):
+        return [40.0 if values == old else 20.0 + values["gamma"][0]]
+
+    fresh = search(SPACE, curve)
+    drawn = [trial.values for trial in fresh.trials()]
+    again = search(SPACE, curve, path="again", replaced=old)
+    *trials, last = again.trials()
+    assert [trial.values for trial in trials] == drawn
+    assert last.values == again.values == old and again.best.value == 40.0
+    assert again.n_done == again.n_trials == fresh.n_trials + 1
+    assert not list(search(SPACE, curve, path="again", replaced=old).trials())
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        {"gamma": [0.5, 1.0, 0.25], "n_iter": 12},
+        {"gamma": [0.5, 1.0], "n_iter": 15},
+        {"gamma": 0.5, "n_iter": 15},
+        {"gamma": [0.5, 1.0, 99.0], "n_iter": 15},
+        {"n_iter": 15},
+        {},
+    ],
+)
+def test_values_of_another_space_are_not_tried(old, search):
+    found = search(SPACE, lambda values: [1.0], replaced=old)
+    list(found.trials())
+    assert found.n_done == search(SPACE, None, path="other").n_trials
 
 
 def test_two_numbers_of_iterations_are_refused(search):
