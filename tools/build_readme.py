@@ -64,10 +64,7 @@ def markdown_table(results, score, columns="problem", rows="solver_name", given=
     """
     for parameter in filter(None, given.split(",")):
         results = results[results[parameter].isna()]
-    of_images = None
-    if "per_image" in results:
-        of_images = unpacked(results["per_image"].dropna())
-    results, of_images = over_seeds(results, of_images)
+    results, of_images = of_solvers(results)
     results = results.assign(**{score: results[score].fillna(-math.inf)})
     table = results.pivot(index=rows, columns=columns, values=score)
     table = table.reindex(columns=results[columns].unique())
@@ -91,19 +88,26 @@ def markdown_table(results, score, columns="problem", rows="solver_name", given=
     return "\n".join(lines)
 
 
-def scores_table(results, *scores):
-    """Scores and times of one dataset: a row per solver, the first score sorts them."""
+def of_solvers(results):
+    """Scores, and those of each image (None where not kept), over the seeds."""
     of_images = None
     if "per_image" in results:
         of_images = unpacked(results["per_image"].dropna())
-    results, of_images = over_seeds(results, of_images)
+    return over_seeds(results, of_images)
+
+
+def scores_table(results, *scores):
+    """Scores and times of one dataset: a row per solver, the first score sorts them."""
+    results, of_images = of_solvers(results)
     results = results.sort_values(scores[0], ascending=False)
     texts = {}
     for score in scores:
         if score in TIMES:
             column = ["" if math.isnan(s) else f"{s:.2g}" for s in results[score]]
         else:
-            found = cells(results.drop(columns="seconds"), score, of_images)
+            found = cells(
+                results.drop(columns="seconds", errors="ignore"), score, of_images
+            )
             column = [shown(cell, DIGITS[score]) for cell in found]
         texts[TIMES.get(score) or SCORE_NAMES[score]] = column
     lines = [f"| | {' | '.join(texts)} |", "|---" * (len(texts) + 1) + "|"]

@@ -278,6 +278,9 @@ def main(args=None):
     args = parser.parse_args(args)
     if missing := [path for path in args.results if not path.is_file()]:
         parser.error(f"There is no file {missing[0]}.")
+    names = [path.stem for path in args.results]
+    if several := {name for name in names if names.count(name) > 1}:
+        parser.error(f"Two files are called {min(several)}, and so would their pages.")
     own = {path.stem: read_results(path) for path in args.results}
     try:
         for df in own.values():

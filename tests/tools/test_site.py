@@ -129,6 +129,16 @@ def test_it_shows_results_of_ones_own(run, tmp_path):
     assert all((tmp_path / "site" / picture).is_file() for picture in page.pictures)
 
 
+def test_two_files_of_one_name_are_refused(tmp_path, capsys):
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.parquet").touch()
+    files = [str(tmp_path / folder / "mine.parquet") for folder in "ab"]
+    with pytest.raises(SystemExit):
+        build_site.main(files)
+    assert "Two files are called mine" in capsys.readouterr().err
+
+
 def test_a_file_of_results_that_is_not_there_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit):
         build_site.main([str(tmp_path / "none.parquet"), "-o", str(tmp_path / "site")])
