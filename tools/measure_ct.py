@@ -104,12 +104,17 @@ def tv_iterates(batch, reg, n_iter):
             yield time.process_time() - start, x
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def asked_for(description):
+    """The arguments of the command line: size, angles, reg."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--angles", type=int, default=60)
     parser.add_argument("--reg", type=float, nargs="+", default=[0.05, 0.2])
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    arguments = asked_for(__doc__.split("\n")[0])
     torch.set_num_threads(1)
     measure_operators(arguments.size, arguments.angles)
     for reg in arguments.reg:

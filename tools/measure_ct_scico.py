@@ -9,7 +9,6 @@ inside), on what its own operator, scaled to norm 1, measures of the chest; nois
 weight are those of ct_sparse here.
 """
 
-import argparse
 import sys
 import time
 from pathlib import Path
@@ -26,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.data import from_hounsfield, reduced  # noqa: E402
 from datasets.chest import CHEST  # noqa: E402
+from tools.measure_ct import asked_for  # noqa: E402
 
 NOISE = 0.002
 # As of solvers/tv.py, for reg = 1.
@@ -136,11 +136,7 @@ def measure_tv(size, n_angles, reg):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--angles", type=int, default=60)
-    parser.add_argument("--reg", type=float, nargs="+", default=[0.05, 0.2])
-    arguments = parser.parse_args()
+    arguments = asked_for(__doc__.split("\n")[0])
     measure_operator(arguments.size, arguments.angles)
     for reg in arguments.reg:
         measure_tv(arguments.size, arguments.angles, reg)
