@@ -338,6 +338,19 @@ def test_what_falls_far_below_the_best_squeezes_no_curve_and_is_named():
     assert "Not drawn below 10.0 dB: Falls" in said
 
 
+def test_each_choice_and_each_file_has_curves_of_its_own():
+    """They are kept from one view to the next."""
+    one = long_curve("A", [20.0, 25.0], calls=[3, 6])
+    other = long_curve("A", [10.0, 15.0], calls=[3, 6]).assign(dataset_name="other")
+    both = pd.concat([one, other])
+    for _ in range(2):
+        assert curves(both)["A"][1] == [20, 25]
+        assert curves(both, dataset="other")["A"][1] == [10, 15]
+        assert curves(both, against="network calls")["A"][0] == [3, 6]
+        assert curves(other, dataset="other")["A"][1] == [10, 15]
+        assert curves(one)["A"] == ([1, 2], [20, 25])
+
+
 def test_a_long_curve_keeps_its_ends_and_markers_that_stay_apart():
     x, _ = curves(long_curve("A", np.linspace(10, 20, 500)))["A"]
     assert len(x) <= 25 and (x[0], x[-1]) == (1, 500) and x == sorted(set(x))
