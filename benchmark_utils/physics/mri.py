@@ -26,6 +26,11 @@ ACCELERATION = Constraint(
     "a number, 1 or more",
 )
 
+NUMBER_OF_MASKS = Constraint(
+    lambda v: v in ("shared", "per_image") or COUNT.is_valid(v),
+    "shared, per_image, or a whole number, 1 or more",
+)
+
 
 def _lines(generator_class):
     def draw(shape, acceleration, generator):
@@ -77,14 +82,15 @@ class SingleCoilMri(Problem):
     mask : vertical lines at random, more of them near the centre ("gaussian";
         Schlemper et al., 2017) or not ("uniform"), or spokes ("radial"). The centre is
         kept whole: it is 0.32 of what is measured.
-    masks : one for all the images that are measured together ("shared"), or one for
-        each ("per_image").
+    masks : one for all the images that are measured together, up to eight ("shared"),
+        or one for each ("per_image"). A number: how many there are in all, the same
+        for training and for test images, which take them in turn.
     """
 
     noise: str = strength("gaussian", one_of("gaussian"))
     acceleration: float = strength(4, ACCELERATION)
     mask: str = strength("gaussian", one_of(*MASKS))
-    masks: str = strength("shared", one_of("shared", "per_image"))
+    masks: str | int = strength("shared", NUMBER_OF_MASKS)
 
     def operator(self, shape, generator, n_images):
         return dinv.physics.MRI(mask=self.draw_masks(shape, generator, n_images))
@@ -96,11 +102,14 @@ class SingleCoilMri(Problem):
                 f"MRI measures complex images, and these have {shape[0]} channels: "
                 "domain must be COMPLEX_IMAGES."
             )
-        n_masks = n_images if self.masks == "per_image" else 1
+        n_masks = {"shared": 1, "per_image": n_images}.get(self.masks, self.masks)
+        if COUNT.is_valid(self.masks):
+            generator = torch.Generator().manual_seed(0)
         draw = MASKS[self.mask]
-        return torch.stack(
+        masks = torch.stack(
             [draw(shape[-2:], self.acceleration, generator) for _ in range(n_masks)]
         )[:, None]
+        return masks[torch.arange(n_images) % n_masks] if n_masks > 1 else masks
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,17 @@ def test_masks_are_shared_or_of_each_image(problem, mask):
     assert torch.equal(each, again)
 
 
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("problem", MRI_PROBLEMS)
+def test_a_number_of_masks_is_the_same_for_training_and_for_test_images(problem, mask):
+    train = physics_of(problem, mask=mask, masks=2, n_images=5, seed=1).mask
+    test = physics_of(problem, mask=mask, masks=2, n_images=3, seed=2).mask
+    assert torch.equal(train[:3], test) and not torch.equal(train[0], train[1])
+    assert torch.equal(train[2:4], train[:2]) and torch.equal(train[4], train[0])
+    one = physics_of(problem, mask=mask, masks=1, n_images=5, seed=1).mask
+    assert len(one) == 1 and torch.equal(one[0], train[0])
+
+
 @pytest.mark.parametrize("problem", MRI_PROBLEMS)
 def test_noise_is_of_each_part_of_what_is_measured_and_only_there(problem):
     physics = physics_of(problem, noise_level=0.05)
@@ -242,7 +253,8 @@ def test_maps_that_cannot_be_estimated_are_refused(shape, size, sentence):
         ({"acceleration": 40}, "keeps 1 of the 40 lines of k-space, and none at its"),
         ({"acceleration": 99}, "keeps 0 of the 40 lines"),
         ({"mask": "spiral"}, "mask must be one of gaussian, uniform, radial, not"),
-        ({"masks": "none"}, "masks must be one of shared, per_image"),
+        ({"masks": "none"}, "masks must be shared, per_image, or a whole"),
+        ({"masks": 0}, "masks must be shared, per_image, or a whole number, 1 or"),
         ({"noise": "poisson"}, "noise must be one of gaussian"),
         ({"n_coils": 0}, "n_coils must be a whole number, 1 or more"),
         ({"map_error": -1}, "map_error must be a number, 0 or more"),
