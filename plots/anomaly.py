@@ -62,7 +62,8 @@ class Plot(BasePlot):
 
     @staticmethod
     def _rows(df, dataset, objective):
-        return last_rows(df[df["dataset_name"] == dataset], objective)
+        rows = last_rows(df, objective)
+        return rows[rows["dataset_name"] == dataset]
 
     @staticmethod
     def _tasks(rows):

@@ -13,6 +13,11 @@ from benchmark_utils.scoring import (
 
 NO_CURVE = ["name", "diverged", "psnr_std", "fit_time", "n_network_calls", *LAST_ONLY]
 CALLS = "objective_n_network_calls"
+# What benchopt reads beside the score: other columns would be copied for nothing.
+OF_CURVES = [
+    *("dataset_name", "objective_name", "solver_name"),
+    *("idx_rep", "stop_val", "time"),
+]
 TIME, ITERATION, NETWORK_CALLS = "time", "iteration", "network calls"
 AXES = {
     TIME: "Time (seconds), learning apart",
@@ -118,7 +123,7 @@ class Plot(ObjectiveCurvePlot):
         if asked not in self._made:
             rows = df[df["dataset_name"] == dataset]
             # benchopt leaves out the scores that are not there, and not their times.
-            rows = versions_apart(rows).dropna(subset=present)
+            rows = versions_apart(rows).dropna(subset=present)[[*OF_CURVES, column]]
             self._made[asked] = super().plot(rows, dataset, objective, column, axis)
         return self._made[asked]
 

@@ -54,6 +54,11 @@ def data_options(df):
     return [ALL, *families] if len(datasets) <= MAX_COLUMNS else [*families, ALL]
 
 
+def of_data(rows, data):
+    """The rows of one kind of data, or all."""
+    return rows if data == ALL else rows[rows["dataset_name"].map(family) == data]
+
+
 def score_options(df):
     """The scores of the views of config.yml, and those that some run has."""
     scores = final_scores(df).dropna(axis=1, how="all")
@@ -142,8 +147,7 @@ class Plot(BasePlot):
 
     def plot(self, df, objective, data, score):
         score = SCORES[score]
-        df = self._of(df, objective, data)
-        scores = self._scores(df, score)
+        scores = self._scores(df, objective, data, score)
         if scores.empty:
             return []
         labels = column_labels(scores["dataset_name"].unique())
@@ -153,9 +157,10 @@ class Plot(BasePlot):
         average, rank = by_solver[score].agg(mean_or_nan), by_solver["rank"].mean()
         complete = by_solver.size() == len(labels)
         has_mean = complete & average.gt(-np.inf)
-        untuned = {k for k, v in values_from(df).items() if is_untuned(v)}
+        origins = values_from(df, objective)
+        untuned = {k for k, origin in origins.items() if is_untuned(origin)}
 
-        of_images = draws(per_image_scores(df), score)
+        of_images = draws(of_data(per_image_scores(df, objective), data), score)
         columns = {
             dataset: Standing(
                 runs.set_index("solver_name")[score],
@@ -194,18 +199,19 @@ class Plot(BasePlot):
 
     def get_metadata(self, df, objective, data, score):
         about = about_run(df)
-        df = self._of(df, objective, data)
-        scores = self._scores(df, SCORES[score])
-        of_images = per_image_scores(df)
+        scores = self._scores(df, objective, data, SCORES[score])
+        of_images = of_data(per_image_scores(df, objective), data)
         if scores.empty:
             return {"title": f"{score}\n{NONE}", "columns": ["solver"]}
         labels = column_labels(scores["dataset_name"].unique())
+        ends = of_data(last_rows(df, objective), data)
         lines = [
             f"{objective}: {about}" if about else objective,
-            f"{score}, seconds and rank (#), mean over {self._counts(df, of_images)}",
+            f"{score}, seconds and rank (#), mean over {self._counts(ends, of_images)}",
             LEGEND if not of_images.empty else "",
         ]
-        if any(map(is_untuned, values_from(df).values())):
+        origins = values_from(df, objective)
+        if any(is_untuned(origins.get(key)) for key in zip(*(ends[k] for k in KEYS))):
             lines.append(f"{DAGGER} with values that were not tuned for this problem")
         lines.append(columns_in_words(labels))
         columns = ["solver", RANK, *labels.values()]
@@ -220,20 +226,16 @@ class Plot(BasePlot):
         }
 
     @staticmethod
-    def _of(df, objective, data):
-        df = df[df["objective_name"] == objective]
-        return df if data == ALL else df[df["dataset_name"].map(family) == data]
-
-    @staticmethod
-    def _scores(df, score):
+    def _scores(df, objective, data, score):
         """Final scores of the datasets that have some."""
-        scores = final_scores(df).reindex(columns=[*KEYS, score, "time"])
+        scores = of_data(final_scores(df, objective), data)
+        scores = scores.reindex(columns=[*KEYS, score, "time"])
         counts = scores.groupby("dataset_name")[score].transform("count")
         return scores[(counts > 0) | (score == "psnr")]
 
     @staticmethod
-    def _counts(df, of_images):
-        n_repetitions = last_rows(df).groupby("dataset_name")["idx_rep"].nunique()
+    def _counts(ends, of_images):
+        n_repetitions = ends.groupby("dataset_name")["idx_rep"].nunique()
         n_images = of_images.groupby("dataset_name")["image"].nunique()
         images = count(n_images, "image") if n_images.size else "the test images"
         return f"{images} and {count(n_repetitions, 'repetition')}"

@@ -61,10 +61,9 @@ class Plot(BasePlot):
     @staticmethod
     def _scores(df, dataset, objective):
         """A row per solver; what is 0 for all, or near it for times, is left out."""
-        scores = final_scores(df[df["dataset_name"] == dataset], objective)
-        scores = scores.set_index("solver_name").drop(
-            columns=NOT_SHOWN, errors="ignore"
-        )
+        scores = final_scores(df, objective)
+        scores = scores[scores["dataset_name"] == dataset].set_index("solver_name")
+        scores = scores.drop(columns=NOT_SHOWN, errors="ignore")
         counts = scores.abs().max() > [
             0.01 if name == "fit_time" else 0 for name in scores
         ]

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from functools import wraps
 
 import pandas as pd
 
@@ -90,6 +91,26 @@ def of_datasets(df, pattern):
     return chosen
 
 
+def kept_of_file(read):
+    """``read(df, ...)``, which is worked out once for the DataFrame of a result file.
+
+    The views of a dashboard ask hundreds of times for the same of one file. What they
+    are given is a copy; the file must not be changed in place meanwhile.
+    """
+    kept = {"file": None}
+
+    @wraps(read)
+    def found(df, *args):
+        if kept["file"] is not df:
+            kept.clear()
+            kept["file"] = df
+        if args not in kept:
+            kept[args] = read(df, *args)
+        return kept[args].copy()
+
+    return found
+
+
 def versions_apart(df):
     """The rows, where several versions of the code made curves of one name, renamed.
 
@@ -117,12 +138,16 @@ def versions_apart(df):
     return df.assign(solver_name=names)
 
 
+@kept_of_file
 def last_rows(df, objective=None):
     """The last row of each curve: one per dataset, objective, solver and repetition."""
     if objective is not None:
         df = df[df["objective_name"] == objective]
-    rows = versions_apart(df).sort_values("stop_val", kind="stable")
-    return rows.groupby([*METHOD, "idx_rep"], sort=False).tail(1)
+    rows = versions_apart(df)
+    # The columns of curves alone are sorted: views ask for this hundreds of times.
+    order = rows["stop_val"].to_numpy().argsort(kind="stable")
+    curves = rows[[*METHOD, "idx_rep"]].iloc[order]
+    return rows.iloc[order[~curves.duplicated(keep="last").to_numpy()]]
 
 
 def code_of(final_results):
@@ -141,15 +166,18 @@ def with_final_results(df, key):
     return df.loc[[isinstance(d, dict) and key in d for d in df["final_results"]]]
 
 
+@kept_of_file
 def final_results(df, dataset, objective, key):
     """One row per solver whose final results have ``key``, in the order of the run.
 
     They are those of the first repetition that has some.
     """
-    rows = last_rows(df[df["dataset_name"] == dataset], objective).sort_index()
+    rows = last_rows(df, objective)
+    rows = rows[rows["dataset_name"] == dataset].sort_index()
     return with_final_results(rows, key).drop_duplicates("solver_name")
 
 
+@kept_of_file
 def final_scores(df, objective=None):
     """Final scores of each dataset and solver, averaged over the repetitions.
 
@@ -171,6 +199,7 @@ def final_scores(df, objective=None):
     return scores.groupby(KEYS, sort=False).agg(mean_or_nan).reset_index()
 
 
+@kept_of_file
 def per_image_scores(df, objective=None):
     """The scores of each image with the last iterates of a benchopt result file.
 
@@ -212,6 +241,7 @@ def unpacked(texts):
     return pd.concat(tables, ignore_index=True)
 
 
+@kept_of_file
 def values_from(df, objective=None):
     """Where the hyper-parameters of a dataset and solver come from: {KEYS: str}.
 

@@ -6,7 +6,9 @@ import pytest
 
 from benchmark_utils.scoring.results import (
     KEYS,
+    final_scores,
     is_untuned,
+    last_rows,
     packed,
     per_image_scores,
     unpacked,
@@ -34,6 +36,28 @@ def test_the_scores_of_rows_are_the_means_of_those_of_images(results):
     for score in ("psnr", "ssim", "lpips", "psnr_range", "psnr_kernel"):
         ours = means[score].mean().to_numpy()
         np.testing.assert_allclose(ours, last[f"objective_{score}"], rtol=1e-5)
+
+
+def test_the_last_row_is_that_of_the_last_point_whatever_the_order_of_the_file(results):
+    keys = [*KEYS, "idx_rep"]
+    shuffled = results.sample(frac=1, random_state=0)
+    found = last_rows(shuffled).set_index(keys).sort_index()
+    last_points = results.groupby(keys)["stop_val"].max().sort_index()
+    pd.testing.assert_series_equal(found["stop_val"], last_points)
+    assert len(found) == 8
+
+
+def test_what_is_read_of_a_file_is_kept_apart_from_other_files_and_from_changes(results):
+    scores = final_scores(results)
+    scores["psnr"] = 0.0
+    assert (final_scores(results)["psnr"] > 0).all()
+    shifted = results.assign(objective_psnr=results["objective_psnr"] + 1)
+    for file, offset in [(shifted, 1), (results, 0)]:
+        found = final_scores(file)["psnr"] - final_scores(results)["psnr"]
+        np.testing.assert_allclose(found, offset, rtol=1e-9)
+    objective = results["objective_name"].iloc[0]
+    pd.testing.assert_frame_equal(last_rows(results, objective), last_rows(results))
+    assert last_rows(results, "another").empty
 
 
 def test_files_of_before_have_no_scores_of_images(results):
