@@ -29,6 +29,7 @@ from benchmark_utils.physics import (  # noqa: E402
 from benchmark_utils.scoring import (  # noqa: E402
     decode,
     mean_or_nan,
+    over_seeds,
     picture_psnr,
     without_common_options,
 )
@@ -55,6 +56,11 @@ SWEEPS = {
             ("ct", "centre_error"),
         ],
     ),
+}
+# panel: its results, of networks that learn from measurements
+OPERATORS = {
+    "Networks, missing pixels": "learning_operators",
+    "Networks, MRI": "learning_operators_mri",
 }
 ALL_PROBLEMS = {**PROBLEMS, **MRI_PROBLEMS, **CT_PROBLEMS}
 
@@ -147,27 +153,37 @@ def swept(results, problem, strength):
 def draw_operators(path):
     """What networks and dictionaries learn without truth, over the number of operators.
 
-    Left, the error inside ker A of networks on missing pixels; right, the recovery of a
-    dictionary from ``m`` measurements of each signal.
+    From left to right: the error inside ker A of networks on missing pixels, and on MRI,
+    with the spread over their seeds; the recovery of a dictionary from ``m``
+    measurements of each signal.
     """
-    networks, dictionaries = read("learning_operators"), read("dictionary_multi")
-    names = networks["solver_name"].unique()
-    short = dict(zip(names, without_common_options(names)))
-    # One mask for each image is the most of all, and is written 0.
-    counts = sorted(networks["masks"].unique(), key=lambda n: n or math.inf)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
-    for solver, runs in networks.groupby("solver_name", sort=False):
-        psnr = runs.set_index("masks")["psnr_kernel"].reindex(counts)
-        label = short[solver].removeprefix("Self-supervised")
-        left.plot(range(len(counts)), psnr, marker="o", label=label.strip("[]"))
-    left.set_xticks(range(len(counts)), [f"{n:g}" if n else "each" for n in counts])
-    left.set(xlabel="masks", ylabel="PSNR in ker A (dB)", title="Networks")
-    for m, runs in dictionaries.groupby("m"):
+    figure, axes = plt.subplots(1, 3, figsize=(13, 3.4), layout="constrained")
+    for axis, (title, results) in zip(axes, OPERATORS.items()):
+        networks, _ = over_seeds(read(results))
+        # One mask for each image is the most of all: 0 or per_image.
+        networks["masks"] = pd.to_numeric(networks["masks"], errors="coerce").fillna(0)
+        counts = sorted(networks["masks"].unique(), key=lambda n: n or math.inf)
+        names = networks["solver_name"].unique()
+        short = dict(zip(names, without_common_options(names)))
+        for solver, runs in networks.groupby("solver_name", sort=False):
+            curve = runs.set_index("masks").reindex(counts)
+            axis.errorbar(
+                range(len(counts)),
+                curve["psnr_kernel"],
+                curve.get("psnr_kernel_spread"),
+                marker="o",
+                label=short[solver].removeprefix("Self-supervised").strip("[]"),
+            )
+        axis.set_xticks(range(len(counts)), [f"{n:g}" if n else "each" for n in counts])
+        axis.set(xlabel="masks", ylabel="PSNR in ker A (dB)", title=title)
+    for m, runs in read("dictionary_multi").groupby("m"):
         recovery = runs.sort_values("n_operators").set_index("n_operators")["recovery"]
-        right.plot(recovery, marker="o", label=f"m = {m}")
-    right.set(xlabel="operators", ylabel="recovery", title="Dictionaries")
-    for axis in (left, right):
+        axes[-1].plot(recovery, marker="o", label=f"m = {m}")
+    axes[-1].set(xlabel="operators", ylabel="recovery", title="Dictionaries")
+    for axis in axes:
         axis.grid(alpha=0.3)
+    # Both panels of networks have the same solvers.
+    for axis in axes[1:]:
         axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(path, dpi=110)
     plt.close(figure)

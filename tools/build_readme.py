@@ -134,9 +134,8 @@ def shown(cell, digits=2):
 
 def label(value, parameter="problem"):
     """A name as it is, or the value of a parameter: m = 40."""
-    if isinstance(value, str):
-        return value
-    return f"{value:g}" if parameter == "problem" else f"{parameter} = {value:g}"
+    text = value if isinstance(value, str) else f"{value:g}"
+    return text if parameter == "problem" else f"{parameter} = {text}"
 
 
 def fill(text):

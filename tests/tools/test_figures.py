@@ -4,6 +4,7 @@ import math
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import pytest
 
 from tools.build_figures import draw_operators, draw_sweeps, swept
 
@@ -64,19 +65,34 @@ def test_a_solver_has_one_colour_in_all_panels(tmp_path, monkeypatch):
 def test_what_operators_teach_is_drawn_in_their_order_with_one_for_each_last(
     tmp_path, monkeypatch
 ):
-    networks = pd.DataFrame(
-        {"masks": [0, 5, 1], "psnr_kernel": [27.0, 26.0, 25.0], "solver_name": "U-Net"}
-    )
+    def networks(each):
+        rows = [
+            (masks, f"U-Net[seed={seed}]", psnr + seed)
+            for masks, psnr in [(each, 26.0), (5, 25.0), (1, 24.0)]
+            for seed in (0, 2)
+        ]
+        table = pd.DataFrame(rows, columns=["masks", "solver_name", "psnr_kernel"])
+        return table.assign(dataset_name=table["masks"].astype(str))
+
     dictionaries = pd.DataFrame(
         {"m": 20, "n_operators": [5, 1], "recovery": [0.9, 0.4]}
     )
-    tables = {"learning_operators": networks, "dictionary_multi": dictionaries}
+    tables = {
+        "learning_operators": networks(0),
+        "learning_operators_mri": networks("per_image"),
+        "dictionary_multi": dictionaries,
+    }
     monkeypatch.setattr("tools.build_figures.read", tables.get)
     monkeypatch.setattr(plt, "close", lambda figure: None)
     draw_operators(tmp_path / "operators.png")
-    left, right = plt.gcf().axes
-    assert list(left.lines[0].get_ydata()) == [25, 26, 27]
-    assert [label.get_text() for label in left.get_xticklabels()] == ["1", "5", "each"]
+    *panels, right = plt.gcf().axes
+    for panel in panels:
+        ((curve, _, (spread,)),) = panel.containers
+        assert list(curve.get_ydata()) == [25, 26, 27]
+        lengths = [top - bottom for (_, bottom), (_, top) in spread.get_segments()]
+        assert lengths == pytest.approx([2 * math.sqrt(2)] * 3)
+        ticks = [label.get_text() for label in panel.get_xticklabels()]
+        assert ticks == ["1", "5", "each"]
     assert list(right.lines[0].get_xdata()) == [1, 5]
     assert list(right.lines[0].get_ydata()) == [0.4, 0.9]
     plt.gcf().clear()

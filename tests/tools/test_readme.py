@@ -108,6 +108,15 @@ def test_datasets_may_be_columns_without_those_that_give_a_parameter():
     assert lines[2] == "| TV | **30.00** | **29.00** |"
 
 
+def test_a_column_says_the_value_of_its_parameter_in_numbers_or_in_words():
+    for values in ([1, 5], ["1", "per_image"]):
+        rows = [(f"brain[masks={value}]", value, 20.0) for value in values]
+        results = pd.DataFrame(rows, columns=["dataset_name", "masks", "psnr"])
+        results = results.assign(solver_name="TV")
+        header = markdown_table(results, "psnr", "masks").splitlines()[0]
+        assert header == f"| | masks = {values[0]} | masks = {values[1]} |"
+
+
 def test_intervals_ties_daggers_and_seconds_are_shown_where_they_are_known():
     base = [20.0, 24.0, 28.0, 31.0, 35.0]
     near = [19.9, 24.1, 27.9, 31.1, 34.9]
