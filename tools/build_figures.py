@@ -153,9 +153,9 @@ def swept(results, problem, strength):
 def draw_operators(path):
     """What networks and dictionaries learn without truth, over the number of operators.
 
-    From left to right: the error inside ker A of networks on missing pixels, and on MRI,
-    with the spread over their seeds; the recovery of a dictionary from ``m``
-    measurements of each signal.
+    From left to right: the error inside ker A of networks on missing pixels, and on MRI
+    (bars: the spread over seeds); the recovery of a dictionary from ``m`` measurements
+    of each signal.
     """
     figure, axes = plt.subplots(1, 3, figsize=(13, 3.4), layout="constrained")
     for axis, (title, results) in zip(axes, OPERATORS.items()):

@@ -47,7 +47,7 @@ def test_the_last_row_is_that_of_the_last_point_whatever_the_order_of_the_file(r
     assert len(found) == 8
 
 
-def test_what_is_read_of_a_file_is_kept_apart_from_other_files_and_from_changes(results):
+def test_what_is_kept_of_a_file_is_apart_from_other_files_and_from_changes(results):
     scores = final_scores(results)
     scores["psnr"] = 0.0
     assert (final_scores(results)["psnr"] > 0).all()
