@@ -72,7 +72,6 @@ class Plot(BasePlot):
     def _scores(df, dataset, objective, score):
         """One row per image, one column per solver; the best is the highest."""
         scores = per_image_scores(df, objective)
-        scores = scores[scores["dataset_name"] == dataset]
         of_draws = draws(scores, score).get(dataset)
         if of_draws is None:
             return scores[[]].iloc[:0]

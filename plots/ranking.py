@@ -160,7 +160,7 @@ class Plot(BasePlot):
         origins = values_from(df, objective)
         untuned = {k for k, origin in origins.items() if is_untuned(origin)}
 
-        of_images = draws(of_data(per_image_scores(df, objective), data), score)
+        of_images = draws(per_image_scores(df, objective), score)
         columns = {
             dataset: Standing(
                 runs.set_index("solver_name")[score],

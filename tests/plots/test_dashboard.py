@@ -421,6 +421,23 @@ def test_scores_that_some_solver_has_are_shown_with_their_digits():
     assert found["B"][:2] == ["diverged", "-"]
 
 
+@pytest.mark.parametrize(
+    "name", ["anomaly", "per_image", "pareto", "ranking", "scores"]
+)
+def test_a_view_of_one_dataset_and_objective_shows_no_other(name):
+    plot = PLOTS[name]
+    alone = with_images(("A", [30.0, 20.0]), ("B", [29.0, 25.0]))
+    other = with_images(("A", [10.0, 11.0]), ("B", [15.0, 12.0]), dataset="e")
+    parts = [alone, other, other.assign(dataset_name="d", objective_name="Another")]
+    together = pd.concat(parts, ignore_index=True)
+    chosen = {"dataset": "d", "objective": "Restore", "score": "PSNR (dB)", "data": "d"}
+    options = {key: value for key, value in chosen.items() if key in plot.options}
+    shown = [plot.plot(df, **options) for df in (together, alone)]
+    assert shown[0] == shown[1]
+    titles = [plot.get_metadata(df, **options) for df in (together, alone)]
+    assert titles[0] == titles[1]
+
+
 # -- Pareto ---------------------------------------------------------------------------
 
 
