@@ -428,6 +428,8 @@ def test_a_view_of_one_dataset_and_objective_shows_no_other(name):
     plot = PLOTS[name]
     alone = with_images(("A", [30.0, 20.0]), ("B", [29.0, 25.0]))
     other = with_images(("A", [10.0, 11.0]), ("B", [15.0, 12.0]), dataset="e")
+    for column in ("objective_anomaly_sr2", "objective_anomaly_sr2_truth"):
+        alone[column], other[column] = 5.0, 7.0
     parts = [alone, other, other.assign(dataset_name="d", objective_name="Another")]
     together = pd.concat(parts, ignore_index=True)
     chosen = {"dataset": "d", "objective": "Restore", "score": "PSNR (dB)", "data": "d"}
