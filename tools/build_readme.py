@@ -13,7 +13,7 @@ Each stands between a comment that asks for it and <!-- end -->:
                                     one dataset; the best of the first score on top
     <!-- published -->              results/published.csv: what papers have, beside ours
     <!-- versions -->               which results of the page are of other code than
-                                    those of REFERENCE, as their digests tell
+                                    the present, as the digests of their rows tell
 
 tools/build_figures.py draws the figures, which are in docs/.
 
@@ -40,6 +40,7 @@ from benchmark_utils.scoring import (  # noqa: E402
     SCORE_NAMES,
     cells,
     column_labels,
+    of_present_code,
     over_seeds,
     unpacked,
     without_common_options,
@@ -51,8 +52,6 @@ TABLE = r"<!-- (?P<kind>table|scores) (?P<options>[^>]+) -->\n.*?<!-- end -->"
 # Of columns with times, which have no score of their own.
 TIMES = {"fit_time": "learning (s)", "seconds": "seconds"}
 PUBLISHED = re.compile(r"<!-- published -->\n.*?<!-- end -->", re.DOTALL)
-# Tests run its configuration again: these results are those of the present code.
-REFERENCE = "natural"
 
 
 def markdown_table(results, score, columns="problem", rows="solver_name", given=""):
@@ -195,9 +194,8 @@ def psnr_by_row(results):
 
 
 def versions_sentence(names):
-    """Which of these results were made by other code than those of REFERENCE."""
-    present = set(read(REFERENCE)["version"])
-    older = [name for name in names if set(read(name)["version"]) != present]
+    """Which of these results the present code would not give again."""
+    older = [name for name in names if not all(of_present_code(read(name)))]
     if not older:
         return "The present code made these results."
     which = ", ".join(f"`{name}`" for name in older)

@@ -23,20 +23,19 @@ from jinja2 import Environment, FileSystemLoader
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.common.fingerprint import digest_of_repository  # noqa: E402
 from benchmark_utils.scoring import (  # noqa: E402
     check_one_objective,
     column_labels,
     decode,
     file_name,
     last_rows,
+    of_present_code,
     picture_psnr,
     unpacked,
     with_final_results,
 )
 from tools.build_readme import (  # noqa: E402
     PAGES,
-    REFERENCE,
     markdown_table,
     read,
     without_common_options,
@@ -180,8 +179,8 @@ def results_of(df):
     return slim(df, with_pictures=len(with_final_results(ends, "truth")) == len(ends))
 
 
-def experiment(name, results, now, of_readme, folder):
-    """All that the page of an experiment shows; ``now`` are the versions of today."""
+def experiment(name, results, of_readme, folder):
+    """All that the page of an experiment shows."""
     paths = [ROOT / "config" / f"{stem}.yml" for stem in CONFIGS.get(name, [name])]
     configs = {
         path.name: path.read_text(encoding="utf-8") for path in paths if path.exists()
@@ -196,7 +195,7 @@ def experiment(name, results, now, of_readme, folder):
     return {
         "name": name,
         "comments": [comment(text) for text in configs.values()],
-        "is_older": set(results["version"]) != now,
+        "is_older": not all(of_present_code(results)),
         "n_solvers": results["solver_name"].nunique(),
         "n_problems": results["dataset_name"].nunique(),
         "tables": tables,
@@ -223,8 +222,7 @@ def published_experiments(folder):
     names = [path.stem for path in sorted((ROOT / "results").glob("*.parquet"))]
     order = [*of_readme, *names]
     names.sort(key=order.index)
-    now = set(read(REFERENCE)["version"])
-    found = [experiment(n, read(n), now, of_readme.get(n, []), folder) for n in names]
+    found = [experiment(n, read(n), of_readme.get(n, []), folder) for n in names]
     for e in found:
         e["published"] = published(e["name"])
     if not found[0]["published"]:
@@ -234,8 +232,7 @@ def published_experiments(folder):
 
 def own_experiments(own, folder):
     """What the pages of {name: results of benchopt} show."""
-    now = {digest_of_repository()}
-    return [experiment(n, results_of(df), now, [], folder) for n, df in own.items()]
+    return [experiment(n, results_of(df), [], folder) for n, df in own.items()]
 
 
 def build(folder, own=None):

@@ -3,19 +3,17 @@
     python tools/publish_results.py outputs/quick.parquet natural
     python tools/publish_results.py outputs/fire_*.parquet fire_bsd20 --dataset bsd \
         --scores-only
+    python tools/publish_results.py outputs/mri.parquet mri --scores-only --keep
 
 writes results/natural.parquet: one row per dataset and solver, with the scores of each
-image, the version of the repository, what is known of the run (machine, libraries,
-values), and the centre of the first test image as PNG files.
+image, the digests of the code that made it and of the repository, what is known of the
+run (machine, libraries, values), and the centre of the first test image as PNG files.
 
 benchopt never writes over a file: a second run makes quick_1.parquet, and quick.parquet
 keeps its numbers. For that reason, results of other code than that of now are refused.
-Each row carries a digest of what its objective, dataset and solver import, of the
-weights they load and of the tuned values; it is computed anew here, from the parameters
-of the row. A row stays good as long as nothing that it depends on has changed, so that
-its cached results need no second computation; the version that is written is the digest
-of the whole repository, which all the rows that pass agree with, and which is the same
-in all clones of a commit.
+The digest of a row stays what it is as long as nothing that the row depends on has
+changed, so that its cached results need no second computation. With --keep, the rows
+of results/ that the present code would give again stay, where the files have no other.
 
 Times are published where they can stand beside each other: one kind of hardware, one
 number of threads, and a machine that had nothing else to do. Others are left out, and
@@ -26,11 +24,9 @@ import argparse
 import io
 import math
 import sys
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
-from benchopt.benchmark import Benchmark
 from benchopt.results import read_results
 from PIL import Image
 
@@ -38,19 +34,18 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.common.fingerprint import (  # noqa: E402
-    Fingerprinted,
-    code_of_run,
-    digest_of_repository,
-)
+from benchmark_utils.common.fingerprint import digest_of_repository  # noqa: E402
 from benchmark_utils.scoring import (  # noqa: E402
     KEYS,
     check_one_objective,
+    code_now,
     comparable_times,
     final_scores,
     last_rows,
+    of_present_code,
     packed,
     per_image_scores,
+    recorded_code,
     values_from,
     with_final_results,
 )
@@ -80,21 +75,23 @@ def slim(df, with_pictures=True):
         # What differs between the datasets, to make tables of.
         if column == "p_dataset_problem" or parameters[column].nunique() > 1:
             table[column.removeprefix("p_dataset_")] = parameters[column]
+    records = rows.to_dict("records")
+    table["code"] = [recorded_code(row) for row in records]
     now = digest_of_repository()
     table["version"] = [
-        now if recorded_code(row) == code_now(row) else recorded_code(row)
-        for row in rows.to_dict("records")
+        now if code == code_now(row) else code
+        for code, row in zip(table["code"], records)
     ]
     of_images = per_image_scores(df)
     if not of_images.empty:
         table["per_image"] = packed(of_images)
     if origins := values_from(df):
         table["values_from"] = pd.Series(origins)
-    records = rows["final_results"].map(
+    runs = rows["final_results"].map(
         lambda kept: kept.get("run") if isinstance(kept, dict) else None
     )
-    if records.notna().any():
-        table["run"] = records
+    if runs.notna().any():
+        table["run"] = runs
     comparable, _ = comparable_times(rows["final_results"])
     table.loc[[not fine for fine in comparable], TIMES] = math.nan
     table["seconds"] = table["time"]
@@ -106,42 +103,18 @@ def slim(df, with_pictures=True):
     return table.reset_index()
 
 
-def recorded_code(row):
-    """The digest of the code that made a row; "unknown" where it carries none."""
-    kept = row.get("final_results")
-    return kept.get("code", "unknown") if isinstance(kept, dict) else "unknown"
-
-
-def code_now(row):
-    """The digest that the row would carry today; None if its code is not here."""
-    found = {
-        kind: instance_of(row, kind, classes) for kind, classes in all_classes().items()
-    }
-    if None in found.values():
-        return None
-    return code_of_run(found["obj"], found["dataset"], found["solver"].code_digest())
-
-
-@cache
-def all_classes():
-    benchmark = Benchmark(ROOT)
-    return {
-        "dataset": benchmark.get_datasets(),
-        "solver": benchmark.get_solvers(),
-        "obj": [benchmark.get_benchmark_objective()],
-    }
-
-
-def instance_of(row, kind, classes):
-    """The objective, dataset or solver of a row, with its parameters, or None."""
-    file = Path(row["file_objective" if kind == "obj" else f"file_{kind}"]).name
-    for found in classes:
-        if found._module_filename.name == file and issubclass(found, Fingerprinted):
-            columns = {name: f"p_{kind}_{name}" for name in found.parameters}
-            return found.get_instance(
-                **{name: row[column] for name, column in columns.items()}
-            )
-    return None
+def with_kept(table, path):
+    """The table, and below it the rows of a file that it lacks and that still hold."""
+    if not path.exists():
+        return table
+    kept = pd.read_parquet(path)
+    kept = kept[of_present_code(kept)].set_index(KEYS)
+    kept = kept[~kept.index.isin(table.set_index(KEYS).index)].reset_index()
+    both = pd.concat([table, kept], ignore_index=True)
+    known = both["run"].dropna() if "run" in both else []
+    if not all(comparable_times([{"run": text} for text in known])[0]):
+        both[[*TIMES, "seconds"]] = math.nan
+    return both
 
 
 def check_version(df):
@@ -171,6 +144,11 @@ def main(argv=None):
         action="store_true",
         help="take results of older code",
     )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep what results/ has beside these rows and is of the present code",
+    )
     arguments = parser.parse_args(argv)
     target = RESULTS / f"{arguments.name}.parquet"
     target.parent.mkdir(exist_ok=True)
@@ -192,7 +170,10 @@ def main(argv=None):
     ends = last_rows(df)
     if not arguments.scores_only and len(with_final_results(ends, "truth")) < len(ends):
         parser.error("These results have no pictures of images: add --scores-only.")
-    slim(df, not arguments.scores_only).to_parquet(target)
+    table = slim(df, not arguments.scores_only)
+    if arguments.keep:
+        table = with_kept(table, target)
+    table.to_parquet(target)
     for reason in comparable_times(ends["final_results"])[1]:
         print(f"Without times: {reason}")
     print(f"Written: {target}")

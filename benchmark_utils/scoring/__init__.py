@@ -14,6 +14,7 @@ from benchmark_utils.scoring.pictures import (
     picture_psnr,
     png,
 )
+from benchmark_utils.scoring.present import code_now, of_present_code, recorded_code
 from benchmark_utils.scoring.results import (
     ANOMALY,
     KEYS,
@@ -76,6 +77,7 @@ __all__ = [
     "cells",
     "centre",
     "check_one_objective",
+    "code_now",
     "column_labels",
     "comparable_times",
     "compare",
@@ -91,6 +93,7 @@ __all__ = [
     "light",
     "mean_or_nan",
     "of_datasets",
+    "of_present_code",
     "over_seeds",
     "packed",
     "per_image_scores",
@@ -98,6 +101,7 @@ __all__ = [
     "png",
     "problem_of",
     "psnr",
+    "recorded_code",
     "score_cell",
     "scores_with_intervals",
     "short_label",

@@ -1,4 +1,4 @@
-"""What is published was made by the present code; a table, by one version."""
+"""What is published was made by the present code, or says that it was not."""
 
 import json
 import re
@@ -9,7 +9,14 @@ from benchopt.results import save_results
 from conftest import ROOT
 
 from benchmark_utils.common.fingerprint import digest_of_repository
-from benchmark_utils.scoring import KEYS, per_image_scores, unpacked
+from benchmark_utils.scoring import (
+    KEYS,
+    of_present_code,
+    per_image_scores,
+    present,
+    recorded_code,
+    unpacked,
+)
 from benchmark_utils.solving import tuned
 from tools import publish_results
 from tools.build_readme import PAGES
@@ -44,6 +51,17 @@ def publish(tmp_path, monkeypatch):
     return publish
 
 
+@pytest.fixture
+def fresh_names():
+    """Forgets what was found of names, before and after."""
+    caches = present._named, present._code_of_names
+    for found in caches:
+        found.cache_clear()
+    yield
+    for found in caches:
+        found.cache_clear()
+
+
 def change_code(rows, solver, code):
     """Results of a solver that other code made; with None, that do not say."""
 
@@ -59,7 +77,9 @@ def change_code(rows, solver, code):
 
 def test_results_of_the_present_code_are_published(publish, rows):
     table = publish(rows)
-    assert list(table["version"]) == [NOW] * 4
+    assert list(table["version"]) == [NOW] * 4 and all(of_present_code(table))
+    ends = rows[rows["final_results"].notna()]
+    assert set(table["code"]) == set(map(recorded_code, ends.to_dict("records")))
     assert all(picture.startswith(b"\x89PNG") for picture in table["reconstruction"])
 
 
@@ -101,6 +121,7 @@ def test_results_of_other_code_are_refused_unless_asked_for(
     assert not list((tmp_path / "results").glob("*"))
     table = publish(rows, "--any-version")
     assert list(table["version"]) == [code or "unknown"] + [NOW] * 3
+    assert of_present_code(table) == [False] + [True] * 3
 
 
 def test_results_of_a_solver_that_is_not_here_are_refused(publish, rows, capsys):
@@ -120,6 +141,59 @@ def test_results_with_other_tuned_values_are_refused(
     message = " ".join(capsys.readouterr().err.split())
     # One has its own value of reg.
     assert "2 of these 4 results" in message and "--any-version" in message
+
+
+# Rows that stay
+
+
+def test_rows_of_the_present_code_stay_beside_new_ones(publish, rows):
+    first = publish(rows, "--scores-only").set_index(KEYS)
+    anew = rows[rows["solver_name"].str.startswith("TV")]
+    both = publish(anew.assign(objective_psnr=1.0), "--scores-only", "--keep")
+    both = both.set_index(KEYS)
+    is_new = [solver.startswith("TV") for _, solver in both.index]
+    assert set(both.index) == set(first.index) and sum(is_new) == 2
+    assert (both.loc[is_new, "psnr"] == 1.0).all()
+    kept = both.index[[not new for new in is_new]]
+    assert (both.loc[kept, "psnr"] == first.loc[kept, "psnr"]).all()
+    assert not publish(anew, "--scores-only")["solver_name"].str.match("PnP").any()
+
+
+def test_rows_that_the_present_code_would_not_give_again_go(
+    publish, rows, monkeypatch, fresh_names
+):
+    publish(rows, "--scores-only")
+    anew = rows[rows["solver_name"] == "Initial guess"]
+    other = {"natural": {"denoising": {"TV": {"parameters": {"reg": 3.0}}}}}
+    monkeypatch.setattr(tuned, "read_tuned", lambda: other)
+    left = publish(anew, "--scores-only", "--keep")
+    # The other two have tuned values.
+    assert list(left["solver_name"]) == ["Initial guess", "TV[n_iter=1,reg=0.1]"]
+
+
+def test_times_of_rows_that_stay_are_of_the_same_machine_or_left_out(publish, idle):
+    assert publish(idle, "--scores-only")["seconds"].notna().all()
+    anew = idle[idle["solver_name"].str.startswith("TV")]
+    same = publish(anew, "--scores-only", "--keep")
+    assert len(same) == 4 and same["seconds"].notna().all()
+    elsewhere = change_machine(anew, "TV", cpu="another")
+    both = publish(elsewhere, "--scores-only", "--keep")
+    assert len(both) == 4 and both["seconds"].isna().all()
+
+
+@pytest.mark.parametrize(
+    "dataset, solver",
+    [
+        ("simulated[n_images=1]", "Gone"),
+        ("gone", "TV"),
+        ("simulated[gone=1]", "TV"),
+        # Names leave out what is the default.
+        ("simulated[n_images=1]", "TV[n_iter=tuned]"),
+    ],
+)
+def test_rows_whose_names_are_not_known_are_of_other_code(dataset, solver):
+    names = {"dataset_name": [dataset], "solver_name": [solver], "code": [None]}
+    assert of_present_code(pd.DataFrame(names)) == [False]
 
 
 def test_results_of_two_objectives_are_not_averaged(publish, rows, capsys):
@@ -209,18 +283,15 @@ def test_times_of_several_machines_are_left_out(changes, publish, idle, capsys):
 # The committed results
 
 
-def versions_of(path):
-    return set(pd.read_parquet(path)["version"])
+def is_of_present_code(name):
+    return all(of_present_code(pd.read_parquet(ROOT / "results" / f"{name}.parquet")))
 
 
 def test_pages_name_those_of_their_results_that_older_code_made():
-    (ours,) = versions_of(ROOT / "results" / "natural.parquet")
     for page in PAGES:
         text = page.read_text()
-        shown = set(re.findall(r"<!-- table (\w+) ", text))
-        older = {
-            n for n in shown if versions_of(ROOT / f"results/{n}.parquet") != {ours}
-        }
+        shown = set(re.findall(r"<!-- (?:table|scores) (\w+) ", text))
+        older = {name for name in shown if not is_of_present_code(name)}
         said = "".join(
             re.findall(r"<!-- versions -->(.*?)<!-- end -->", text, re.DOTALL)
         )
@@ -228,6 +299,7 @@ def test_pages_name_those_of_their_results_that_older_code_made():
 
 
 def test_the_results_of_natural_are_those_that_the_tests_run_again():
+    assert is_of_present_code("natural")
     published = pd.read_parquet(ROOT / "results" / "natural.parquet").set_index(KEYS)
     reference = pd.read_csv(REFERENCE).set_index(KEYS)
     reference = reference[[d.startswith("natural[") for d, _ in reference.index]]
