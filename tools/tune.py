@@ -18,6 +18,7 @@ hundredths of a dB.
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -117,6 +118,21 @@ def tune_all(jobs, folder):
         print(f"{job}: {entry['parameters']}, {entry['score']} dB{bounds}", flush=True)
 
 
+def slowness_of_bfloat16(device):
+    """The time of a convolution in bfloat16 over that in float32."""
+    image = torch.zeros(1, 64, 128, 128, device=device)
+    seconds = []
+    for precision in (torch.float32, torch.bfloat16):
+        layer = torch.nn.Conv2d(64, 64, 3, device=device, dtype=precision)
+        with torch.inference_mode():
+            for _ in range(2):
+                start = time.perf_counter()
+                float(layer(image.to(precision)).sum())
+        # The first run warms up.
+        seconds.append(time.perf_counter() - start)
+    return seconds[1] / seconds[0]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add = parser.add_argument
@@ -148,6 +164,8 @@ def main():
         check_device(args.device)
         device, folder = resolved(args.device), args.trials_in
         precision = torch.bfloat16 if args.bfloat16 else torch.float32
+        if args.bfloat16 and (slowness := slowness_of_bfloat16(device)) > 1.5:
+            print(f"Here, bfloat16 is {slowness:.0f} times slower: leave it out.")
         jobs = jobs_of(benchmark, datasets, solvers, device, folder, precision)
         tune_all([job for job in jobs if is_wanted(job, args.replace)], folder)
     except (NotApplicable, click.BadParameter) as error:

@@ -78,6 +78,20 @@ def test_a_solver_with_networks_says_which(main, curves):
     assert name == "compact_denoiser.safetensors" and len(digest) == 12
 
 
+@pytest.mark.parametrize("slowness", [0.3, 9.6])
+def test_a_processor_that_is_slow_in_bfloat16_is_said(
+    slowness, main, curves, monkeypatch, capsys
+):
+    monkeypatch.setattr(tune, "slowness_of_bfloat16", lambda device: slowness)
+    main(*PNP, "--bfloat16")
+    said = "Here, bfloat16 is 10 times slower: leave it out." in capsys.readouterr().out
+    assert said == (slowness > 1)
+
+
+def test_the_slowness_of_bfloat16_is_measured():
+    assert 0.01 < tune.slowness_of_bfloat16(torch.device("cpu")) < 1000
+
+
 @pytest.mark.parametrize(
     "options, name", [((), "float32"), (["--bfloat16"], "bfloat16")]
 )
