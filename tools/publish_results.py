@@ -6,14 +6,14 @@
     python tools/publish_results.py outputs/mri.parquet mri --scores-only --keep
 
 writes results/natural.parquet: one row per dataset and solver, with the scores of each
-image, the digests of the code that made it and of the repository, what is known of the
-run (machine, libraries, values), and the centre of the first test image as PNG files.
+image, the digests of the code that made it, of the tuned values that its solver may use
+and of the repository, what is known of the run (machine, libraries, values), and the
+centre of the first test image as PNG files.
 
 benchopt never writes over a file: a second run makes quick_1.parquet, and quick.parquet
 keeps its numbers. For that reason, results of other code than that of now are refused.
-The digest of a row stays what it is as long as nothing that the row depends on has
-changed, so that its cached results need no second computation. With --keep, the rows
-of results/ that the present code would give again stay, where the files have no other.
+With --keep, the rows of results/ that the present code would give again stay, where the
+files have no other.
 
 Times are published where they can stand beside each other: one kind of hardware, one
 number of threads, and a machine that had nothing else to do. Others are left out, and
@@ -40,6 +40,7 @@ from benchmark_utils.scoring import (  # noqa: E402
     check_one_objective,
     code_now,
     comparable_times,
+    digests_now,
     final_scores,
     last_rows,
     of_present_code,
@@ -75,13 +76,14 @@ def slim(df, with_pictures=True):
         # What differs between the datasets, to make tables of.
         if column == "p_dataset_problem" or parameters[column].nunique() > 1:
             table[column.removeprefix("p_dataset_")] = parameters[column]
-    records = rows.to_dict("records")
-    table["code"] = [recorded_code(row) for row in records]
     now = digest_of_repository()
-    table["version"] = [
-        now if code == code_now(row) else code
-        for code, row in zip(table["code"], records)
+    codes = [
+        (*digests_now(*key), now)
+        if recorded_code(row) == code_now(row)
+        else (recorded_code(row), None, recorded_code(row))
+        for key, row in zip(rows.index, rows.to_dict("records"))
     ]
+    table[["code", "tuned", "version"]] = pd.DataFrame(codes, index=rows.index)
     of_images = per_image_scores(df)
     if not of_images.empty:
         table["per_image"] = packed(of_images)

@@ -14,7 +14,12 @@ from benchmark_utils.scoring.pictures import (
     picture_psnr,
     png,
 )
-from benchmark_utils.scoring.present import code_now, of_present_code, recorded_code
+from benchmark_utils.scoring.present import (
+    code_now,
+    digests_now,
+    of_present_code,
+    recorded_code,
+)
 from benchmark_utils.scoring.results import (
     ANOMALY,
     KEYS,
@@ -83,6 +88,7 @@ __all__ = [
     "compare",
     "compared_to_best",
     "decode",
+    "digests_now",
     "draws",
     "file_name",
     "final_results",

@@ -1,8 +1,9 @@
-"""Which results the present code would give again: each row carries its own digest.
+"""Which published results the present code would give again, row by row.
 
-The digest of a row is that of what its objective, dataset and solver import, of the
-weights they load and of the tuned values. It is computed anew from the parameters of
-the row, or, in results/, from its names, which tell them.
+A row of benchopt carries the digest of what its objective, dataset and solver import,
+of the weights they load, and of all the tuned values that its solver may use, on any
+dataset: benchopt's cache asks for no less. A row of results/ keeps the last of these
+apart, and only those of its problem, which are all that it may borrow from.
 """
 
 import ast
@@ -13,8 +14,9 @@ from pathlib import Path
 from benchopt.benchmark import Benchmark
 
 from benchmark_utils.common.dependencies import ROOT
-from benchmark_utils.common.fingerprint import Fingerprinted, code_of_run
+from benchmark_utils.common.fingerprint import Fingerprinted, code_of_run, digest
 from benchmark_utils.scoring.results import code_of
+from benchmark_utils.solving import tuned
 
 
 def recorded_code(row):
@@ -34,7 +36,33 @@ def code_now(row):
                 break
         else:
             return None
-    return _code(*parts)
+    objective, dataset, solver = parts
+    return code_of_run(objective, dataset, solver.code_digest())
+
+
+@cache
+def digests_now(dataset_name, solver_name):
+    """Of a row with these names: of its code and weights, and of the tuned values.
+
+    Returns
+    -------
+    (str, str or None), the second one None where all values are given; (None, None)
+    where nothing here has these names.
+    """
+    dataset, solver = _named("dataset", dataset_name), _named("solver", solver_name)
+    if dataset is None or solver is None:
+        return None, None
+    values = None
+    if solver.is_tuned():
+        # Datasets of vectors have no choice of problems.
+        problem = getattr(dataset, "problem", None)
+        entries = tuned.tuned_state(tuned.solver_key(solver))
+        values = digest([e for e in entries if tuned.parse_key(e[1])[0] == problem])
+        # Its digest is that of a solver whose values are all given.
+        solver.is_tuned = lambda: False
+    (objective,) = _classes()["obj"]
+    code = code_of_run(objective.get_instance(), dataset, solver.code_digest())
+    return code, values
 
 
 def of_present_code(results):
@@ -43,14 +71,21 @@ def of_present_code(results):
     Parameters
     ----------
     results : DataFrame
-        Its ``code`` is the digest that each row had when it was published.
+        ``code`` and ``tuned`` are the ``digests_now`` of the day when each row was
+        published.
 
     Returns
     -------
     list of bool. A dataset or solver that is not here any more is of other code.
     """
-    rows = zip(results["dataset_name"], results["solver_name"], results["code"])
-    return [code is not None and code == _code_of_names(*key) for *key, code in rows]
+    results = results.astype({"code": object, "tuned": object})
+    rows = zip(*(results[c] for c in ("dataset_name", "solver_name", "code", "tuned")))
+    return [_holds(*row) for row in rows]
+
+
+def _holds(dataset_name, solver_name, code, values):
+    code_now, values_now = digests_now(dataset_name, solver_name)
+    return code_now is not None and code == code_now and values_now in (None, values)
 
 
 @cache
@@ -67,18 +102,6 @@ def _classes():
     }
 
 
-def _code(objective, dataset, solver):
-    return code_of_run(objective, dataset, solver.code_digest())
-
-
-@cache
-def _code_of_names(dataset_name, solver_name):
-    (objective,) = _classes()["obj"]
-    parts = _named("dataset", dataset_name), _named("solver", solver_name)
-    return None if None in parts else _code(objective.get_instance(), *parts)
-
-
-@cache
 def _named(kind, name):
     """The instance that has this name: "TV[reg=0.1]"; None where none has."""
     stem, _, inside = name.removesuffix("]").partition("[")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from copy import deepcopy
 
 import pandas as pd
 import pytest
@@ -14,7 +15,6 @@ from benchmark_utils.scoring import (
     of_present_code,
     per_image_scores,
     present,
-    recorded_code,
     unpacked,
 )
 from benchmark_utils.solving import tuned
@@ -52,14 +52,15 @@ def publish(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def fresh_names():
-    """Forgets what was found of names, before and after."""
-    caches = present._named, present._code_of_names
-    for found in caches:
-        found.cache_clear()
-    yield
-    for found in caches:
-        found.cache_clear()
+def with_tuned(monkeypatch):
+    """with_tuned(entries): as if tuned.yml had these; digests are found anew."""
+
+    def with_tuned(entries):
+        monkeypatch.setattr(tuned, "read_tuned", lambda: entries)
+        present.digests_now.cache_clear()
+
+    yield with_tuned
+    present.digests_now.cache_clear()
 
 
 def change_code(rows, solver, code):
@@ -78,8 +79,7 @@ def change_code(rows, solver, code):
 def test_results_of_the_present_code_are_published(publish, rows):
     table = publish(rows)
     assert list(table["version"]) == [NOW] * 4 and all(of_present_code(table))
-    ends = rows[rows["final_results"].notna()]
-    assert set(table["code"]) == set(map(recorded_code, ends.to_dict("records")))
+    assert list(table["tuned"].isna()) == [False, False, True, True]
     assert all(picture.startswith(b"\x89PNG") for picture in table["reconstruction"])
 
 
@@ -159,16 +159,47 @@ def test_rows_of_the_present_code_stay_beside_new_ones(publish, rows):
     assert not publish(anew, "--scores-only")["solver_name"].str.match("PnP").any()
 
 
-def test_rows_that_the_present_code_would_not_give_again_go(
-    publish, rows, monkeypatch, fresh_names
-):
+def test_rows_that_the_present_code_would_not_give_again_go(publish, rows, with_tuned):
     publish(rows, "--scores-only")
     anew = rows[rows["solver_name"] == "Initial guess"]
-    other = {"natural": {"denoising": {"TV": {"parameters": {"reg": 3.0}}}}}
-    monkeypatch.setattr(tuned, "read_tuned", lambda: other)
+    with_tuned({"natural": {"denoising": {"TV": {"parameters": {"reg": 3.0}}}}})
     left = publish(anew, "--scores-only", "--keep")
     # The other two have tuned values.
     assert list(left["solver_name"]) == ["Initial guess", "TV[n_iter=1,reg=0.1]"]
+
+
+@pytest.mark.parametrize(
+    "dataset, problem, stays",
+    [
+        ("natural", "sr4", True),
+        ("natural", "denoising", False),
+        ("natural", "denoising[noise_level=0.2]", False),
+        ("bsd", "denoising", False),
+    ],
+)
+def test_values_tuned_for_other_problems_leave_a_row_as_it_is(
+    dataset, problem, stays, publish, rows, with_tuned
+):
+    anew = rows[rows["solver_name"] == "TV[n_iter=1]"]
+    table = publish(anew, "--scores-only")
+    entries = deepcopy(tuned.read_tuned())
+    entries[dataset].setdefault(problem, {})["TV"] = {"parameters": {"reg": 3.0}}
+    with_tuned(entries)
+    assert of_present_code(table) == [stays]
+
+
+def test_the_code_of_a_row_is_that_of_the_files_that_it_depends_on(
+    publish, rows, monkeypatch
+):
+    table = publish(
+        rows[rows["solver_name"] == "TV[n_iter=1,reg=0.1]"], "--scores-only"
+    )
+    assert of_present_code(table) == [True]
+    solver = present._named("solver", "TV")
+    monkeypatch.setattr(type(solver), "code_digest", lambda self: OLD)
+    present.digests_now.cache_clear()
+    assert of_present_code(table) == [False]
+    present.digests_now.cache_clear()
 
 
 def test_times_of_rows_that_stay_are_of_the_same_machine_or_left_out(publish, idle):
@@ -192,8 +223,8 @@ def test_times_of_rows_that_stay_are_of_the_same_machine_or_left_out(publish, id
     ],
 )
 def test_rows_whose_names_are_not_known_are_of_other_code(dataset, solver):
-    names = {"dataset_name": [dataset], "solver_name": [solver], "code": [None]}
-    assert of_present_code(pd.DataFrame(names)) == [False]
+    row = {"dataset_name": dataset, "solver_name": solver, "code": None, "tuned": None}
+    assert of_present_code(pd.DataFrame([row])) == [False]
 
 
 def test_results_of_two_objectives_are_not_averaged(publish, rows, capsys):
