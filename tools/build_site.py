@@ -28,11 +28,9 @@ from benchmark_utils.scoring import (  # noqa: E402
     column_labels,
     decode,
     file_name,
-    last_rows,
     of_present_code,
     picture_psnr,
     unpacked,
-    with_final_results,
 )
 from tools.build_readme import (  # noqa: E402
     PAGES,
@@ -107,7 +105,9 @@ def pictures_of(name, results, folder):
     datasets = results["dataset_name"].unique()
     groups = []
     for title, dataset in zip(column_labels(datasets), datasets):
-        rows = results[results["dataset_name"] == dataset]
+        rows = results[(results["dataset_name"] == dataset) & results["truth"].notna()]
+        if rows.empty:
+            continue
         first = rows.iloc[0]
         truth = decode(first["truth"])
         found = []
@@ -175,8 +175,7 @@ def published(name):
 
 def results_of(df):
     """Results of benchopt, as ``read`` gives the published ones."""
-    ends = last_rows(df)
-    return slim(df, with_pictures=len(with_final_results(ends, "truth")) == len(ends))
+    return slim(df)
 
 
 def experiment(name, results, of_readme, folder):

@@ -44,6 +44,7 @@ from benchmark_utils.scoring import (  # noqa: E402
     final_results,
     final_scores,
     last_rows,
+    mean_or_nan,
     of_datasets,
     per_image_scores,
     picture_psnr,
@@ -52,6 +53,7 @@ from benchmark_utils.scoring import (  # noqa: E402
     versions_apart,
     with_final_results,
     without_common_options,
+    without_seed,
 )
 from benchmark_utils.scoring.figures import (  # noqa: E402
     STYLE,
@@ -78,18 +80,17 @@ def selected(df, datasets="", solvers=None):
         They are not there, and the sentence says what is; or these are no results of
         one objective.
     """
-    if "stop_val" not in df:
-        raise ValueError(
-            "This is a published table: give the file of a run, as in outputs/."
-        )
     check_one_objective(df)
     df = of_datasets(df, datasets)
     df = versions_apart(df)
     known = list(df["solver_name"].unique())
-    for solver in solvers or known:
-        if solver not in known:
+    if solvers is None:
+        return df
+    together = df["solver_name"].map(without_seed)
+    for solver in solvers:
+        if solver not in {*known, *together}:
             raise ValueError(f"There is no {solver} here, but {', '.join(known)}.")
-    return df[df["solver_name"].isin(solvers or known)]
+    return df[df["solver_name"].isin(solvers) | together.isin(solvers)]
 
 
 # Tables
@@ -108,7 +109,7 @@ def write_latex(df, source, score, table, folder):
     path = folder / f"{file_name('table', score)}.tex"
     path.write_text(
         f"% Made of {source.name} by tools/export.py. In the paper, with\n"
-        rf"% \usepackage{{booktabs}}: \input{{{folder.name}/{path.stem}}}"
+        rf"% \usepackage{{booktabs}}: \input{{{folder.resolve().name}/{path.stem}}}"
         f"\n{captioned(df, table, score)}\n"
     )
     yield path
@@ -238,7 +239,9 @@ def scale_of(measurement, truth):
 
 def curves(df, shown, style):
     """PSNR against time; the mean of the repetitions."""
-    means = df.groupby(["solver_name", "stop_val"])[["time", "objective_psnr"]].mean()
+    points = df.groupby(["solver_name", "stop_val"])[["time", "objective_psnr"]]
+    # A repetition that diverged is not left out of the mean.
+    means = points.agg(mean_or_nan)
     found = {
         shown[solver]: finite(*means.loc[solver].to_numpy().T)
         for solver in shown
@@ -310,11 +313,8 @@ def main(argv=None):
         shown = images_to_show(df, asked.image, asked.detail)
     except ValueError as error:
         parser.error(str(error))
-    order = [
-        name
-        for name in dict.fromkeys(asked.solvers or table.index)
-        if name in table.index
-    ]
+    asked_for = dict.fromkeys(map(without_seed, asked.solvers or table.index))
+    order = [name for name in asked_for if name in table.index]
     score, folder = asked.score, asked.folder
     folder.mkdir(parents=True, exist_ok=True)
     written = []
@@ -323,7 +323,10 @@ def main(argv=None):
     if "latex" in kinds:
         written += write_latex(df, asked.results, score, table.loc[order], folder)
     if "figures" in kinds:
-        written += write_figures(df, score, order, shown, asked.detail, folder)
+        # Each seed has a curve and a picture of its own.
+        names = [n for n in df["solver_name"].unique() if without_seed(n) in order]
+        found = sorted(names, key=lambda name: order.index(without_seed(name)))
+        written += write_figures(df, score, found, shown, asked.detail, folder)
     if asked.seconds or "figures" in kinds:
         for reason in comparable_times(last_rows(df)["final_results"])[1]:
             print(f"Beware of the times: {reason}")

@@ -59,23 +59,29 @@ TIMES = ["time", "fit_time"]
 
 
 def detail(png, full_size):
-    """The central DETAIL x DETAIL pixels, at the scale of the image, as a PNG file."""
+    """The central DETAIL x DETAIL pixels, or all of a smaller image, as a PNG file."""
     image = Image.open(io.BytesIO(png)).resize(full_size, Image.Resampling.NEAREST)
-    left, top = ((side - DETAIL) // 2 for side in full_size)
+    width, height = (min(side, DETAIL) for side in full_size)
+    left, top = (full_size[0] - width) // 2, (full_size[1] - height) // 2
     buffer = io.BytesIO()
-    image.crop((left, top, left + DETAIL, top + DETAIL)).save(buffer, "PNG")
+    image.crop((left, top, left + width, top + height)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def slim(df, with_pictures=True):
-    """The rows to keep of a benchopt DataFrame."""
+def slim(df, with_pictures=True, strengths=()):
+    """The rows to keep of a benchopt DataFrame.
+
+    Parameters of the datasets are columns where they differ, or are in ``strengths``;
+    pictures are those of the rows that have some.
+    """
     rows = last_rows(df).drop_duplicates(KEYS).set_index(KEYS)
     table = final_scores(df).set_index(KEYS)
     parameters = rows.filter(like="p_dataset_")
     for column in parameters:
         # What differs between the datasets, to make tables of.
-        if column == "p_dataset_problem" or parameters[column].nunique() > 1:
-            table[column.removeprefix("p_dataset_")] = parameters[column]
+        name = column.removeprefix("p_dataset_")
+        if name in {"problem", *strengths} or parameters[column].nunique() > 1:
+            table[name] = parameters[column]
     now = digest_of_repository()
     codes = [
         (*digests_now(*key), now)
@@ -97,22 +103,44 @@ def slim(df, with_pictures=True):
     comparable, _ = comparable_times(rows["final_results"])
     table.loc[[not fine for fine in comparable], TIMES] = math.nan
     table["seconds"] = table["time"]
-    for key, row in rows.iterrows() if with_pictures else ():
-        pictures = row["final_results"]
+    pictured = with_final_results(rows, "truth") if with_pictures else rows[:0]
+    for key, pictures in pictured["final_results"].items():
         full_size = Image.open(io.BytesIO(pictures["truth"][0])).size
         for kind in PICTURES:
             table.loc[key, kind] = detail(pictures[kind][0], full_size)
     return table.reset_index()
 
 
-def with_kept(table, path):
-    """The table, and below it the rows of a file that it lacks and that still hold."""
-    if not path.exists():
-        return table
-    kept = pd.read_parquet(path)
-    kept = kept[of_present_code(kept)].set_index(KEYS)
-    kept = kept[~kept.index.isin(table.set_index(KEYS).index)].reset_index()
-    both = pd.concat([table, kept], ignore_index=True)
+def with_kept(table, published):
+    """The published rows, those of the table in place of them, and its other ones.
+
+    Those that no longer hold are left out.
+
+    Raises
+    ------
+    ValueError
+        One has pictures, and the other has not.
+    """
+    if ("truth" in table) != ("truth" in published):
+        with_or_without = "without" if "truth" in published else "with"
+        raise ValueError(
+            "The rows to keep have pictures, or these have, and not both: publish them "
+            f"{with_or_without} --scores-only."
+        )
+    is_replaced = published.set_index(KEYS).index.isin(table.set_index(KEYS).index)
+    others = published[~is_replaced]
+    kept = others[of_present_code(others)]
+    if lost := len(others) - len(kept):
+        print(f"Left out: {lost} rows that the present code would not give again.")
+    # Tables have the columns in the order of the rows.
+    keys = published[KEYS].itertuples(index=False, name=None)
+    places = {key: i for i, key in enumerate(keys)}
+    both = pd.concat([table, kept])
+    both.index = [
+        places.get(key, len(places))
+        for key in both[KEYS].itertuples(index=False, name=None)
+    ]
+    both = both.sort_index(kind="stable").reset_index(drop=True)
     known = both["run"].dropna() if "run" in both else []
     if not all(comparable_times([{"run": text} for text in known])[0]):
         both[[*TIMES, "seconds"]] = math.nan
@@ -172,9 +200,15 @@ def main(argv=None):
     ends = last_rows(df)
     if not arguments.scores_only and len(with_final_results(ends, "truth")) < len(ends):
         parser.error("These results have no pictures of images: add --scores-only.")
-    table = slim(df, not arguments.scores_only)
-    if arguments.keep:
-        table = with_kept(table, target)
+    published = pd.DataFrame()
+    if arguments.keep and target.exists():
+        published = pd.read_parquet(target)
+    table = slim(df, not arguments.scores_only, published.columns)
+    if len(published):
+        try:
+            table = with_kept(table, published)
+        except ValueError as error:
+            parser.error(str(error))
     table.to_parquet(target)
     for reason in comparable_times(ends["final_results"])[1]:
         print(f"Without times: {reason}")

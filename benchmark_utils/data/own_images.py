@@ -31,6 +31,11 @@ def images_of(value, parameter="images"):
     if isinstance(value, str | Path):
         return read_folder(existing_folder(parameter, value))
     if not isinstance(value, Mapping):
+        if getattr(value, "ndim", 4) == 3 and value.shape[0] in (1, 3):
+            raise NotApplicable(
+                f"{parameter} has the shape {tuple(value.shape)}: one image is given "
+                "in a list."
+            )
         try:
             value = {f"image {i}": image for i, image in enumerate(value)}
         except TypeError:

@@ -43,7 +43,7 @@ from benchmark_utils.scoring.results import (
     with_gaps,
     without,
 )
-from benchmark_utils.scoring.seeds import over_seeds
+from benchmark_utils.scoring.seeds import over_seeds, without_seed
 from benchmark_utils.scoring.statistics import (
     by_image,
     compare,
@@ -122,4 +122,5 @@ __all__ = [
     "with_gaps",
     "without",
     "without_common_options",
+    "without_seed",
 ]

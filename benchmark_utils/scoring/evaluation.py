@@ -12,6 +12,7 @@ from the root of the repository.
 import io
 import warnings
 from contextlib import contextmanager, nullcontext, redirect_stdout
+from itertools import product
 from pathlib import Path
 from unittest.mock import patch
 from urllib.parse import quote
@@ -189,7 +190,7 @@ def _evaluate(
             show_progress=verbose,
         )
     cause = failures[0] if failures else None
-    asked = [str(c.get_instance(**p)) for c, ps in datasets for p in product_param(ps)]
+    asked = _names(datasets)
     if results is None:
         raise RuntimeError(
             f"Nothing was evaluated on {', '.join(asked)}{_reason(cause, skipped)}"
@@ -202,6 +203,10 @@ def _evaluate(
             f"{name} has no result on {', '.join(missing)}{_reason(cause, skipped)} "
             f"The other results are in {results}."
         ) from cause
+    run = set(zip(table["dataset_name"], table["solver_name"]))
+    for wanted, solver in product(asked, _names(others)):
+        if (wanted, solver) not in run:
+            skipped.setdefault((wanted, solver), "it failed, as the log says")
     # benchopt writes the page under its name in an address.
     page = results.with_name(quote(f"{benchmark.name}_{results.stem}.html"))
     if not page.exists():
@@ -211,6 +216,11 @@ def _evaluate(
         )
     where = str(resolved(device))
     return Report(table, results, page, where, skipped, benchmark.seed, log.getvalue())
+
+
+def _names(several):
+    """The names of classes with lists of parameters, as results have them."""
+    return [str(c.get_instance(**p)) for c, ps in several for p in product_param(ps)]
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The names of solvers and datasets, as tables, figures and files have them."""
 
 import re
+from collections import Counter
 
 from benchmark_utils.scoring.results import short_label
 from benchmark_utils.solving.tuned import parse_key
@@ -21,18 +22,22 @@ def column_labels(datasets):
 
 def without_common_options(names):
     """The names of solvers without the options that all variants of one share."""
-    parsed = [parse_key(name) for name in names]
-    common = {}
+    # Where two versions of its code were merged, a name ends with " (code 7bb5b1)".
+    split = [name.partition(" (code ") for name in names]
+    parsed = [parse_key(name) for name, *_ in split]
+    common, n_variants = {}, Counter(solver for solver, _ in parsed)
     for solver, options in parsed:
         common[solver] = common.get(solver, options) & options
     shown = []
-    for solver, options in parsed:
-        n_variants = sum(other == solver for other, _ in parsed)
-        kept = options - common[solver] if n_variants > 1 else options
-        shown.append(f"{solver}[{','.join(sorted(kept))}]" if kept else solver)
+    for (solver, options), (_, *code) in zip(parsed, split):
+        kept = options - common[solver] if n_variants[solver] > 1 else options
+        short = f"{solver}[{','.join(sorted(kept))}]" if kept else solver
+        shown.append("".join([short, *code]))
     return shown
 
 
 def file_name(*parts):
     """The name of a file, of letters, digits and underscores: for LaTeX too."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", " ".join(map(short_label, parts))).strip("_")
+    label = " ".join(map(short_label, parts))
+    label = re.sub(r"=-(?=[\d.])", "=minus", label)
+    return re.sub(r"[^A-Za-z0-9]+", "_", label).strip("_")

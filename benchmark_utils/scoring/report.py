@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from benchopt.results import read_results
 
@@ -92,6 +93,7 @@ class Report:
                 stand = compared_to_best(values)
                 if len(values) > 1:
                     marks.loc[stand.index[stand[TOGETHER]], dataset] = "~"
+        marks = marks.where(np.isfinite(scores), "")
         for dataset, values in (sign(score) * scores).items():
             if values.notna().any():
                 marks.loc[values.idxmax(), dataset] = "*"
@@ -134,21 +136,21 @@ class Report:
             df, dataset, df["objective_name"].iloc[0], "reconstruction"
         )
         kept = rows["final_results"].iloc[0]
-        pictures = {
-            kept["names"][image]: kept["truth"][image],
-            "measurement": kept["measurement"][image],
-        }
+        pictures = [
+            (kept["names"][image], kept["truth"][image]),
+            ("measurement", kept["measurement"][image]),
+        ]
         values = self.scores[
             (self.scores["dataset_name"] == dataset)
             & (self.scores["image"] == kept["names"][image])
         ].set_index("solver_name")["psnr"]
         for solver, kept in zip(rows["solver_name"], rows["final_results"]):
             title = f"{solver}\n{values[solver]:.2f} dB"
-            pictures[title] = kept["reconstruction"][image]
+            pictures.append((title, kept["reconstruction"][image]))
         figure, axes = plt.subplots(
             1, len(pictures), figsize=(2.4 * len(pictures), 2.8), layout="constrained"
         )
-        for axis, (title, picture) in zip(axes, pictures.items()):
+        for axis, (title, picture) in zip(axes, pictures):
             axis.imshow(decode(picture))
             axis.set_title(title, fontsize=8)
             axis.axis("off")

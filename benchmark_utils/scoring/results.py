@@ -58,7 +58,8 @@ def short_label(dataset_name):
 
 def without(name, parameter):
     """The name of a solver or a dataset with one parameter less."""
-    return re.sub(rf"(?<=[\[,]){parameter}=[^,\]]*,?", "", name)
+    left = re.sub(rf"(?<=[\[,]){parameter}=[^,\]]*,?", "", name)
+    return left.replace(",]", "]").replace("[]", "")
 
 
 def with_gaps(values):
@@ -67,7 +68,14 @@ def with_gaps(values):
 
 
 def check_one_objective(df):
-    """Raise ``ValueError`` for results of several, which would be averaged."""
+    """Raise ``ValueError`` for results of several, which would be averaged.
+
+    Or for a table of results/, which has no curves.
+    """
+    if "stop_val" not in df:
+        raise ValueError(
+            "This is a published table: give the file of a run, as in outputs/."
+        )
     objectives = sorted(df["objective_name"].unique())
     if len(objectives) > 1:
         raise ValueError(

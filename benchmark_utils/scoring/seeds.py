@@ -9,7 +9,7 @@ SEED = re.compile(r"(?<=[\[,])seed=[^,\]]+,?")
 
 def without_seed(name):
     """The name of a solver without its seed: U-Net of U-Net[seed=1]."""
-    return SEED.sub("", name).replace(",]", "]").removesuffix("[]")
+    return SEED.sub("", name).replace(",]", "]").replace("[]", "")
 
 
 def over_seeds(scores, of_images=None):

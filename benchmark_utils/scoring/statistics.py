@@ -106,6 +106,16 @@ def by_image(draws, other):
     return draws.sub(other, axis=0).mask(same, 0.0).groupby("image").mean()
 
 
+def with_the_same_draws(draws):
+    """Of what ``draws`` gives, the draws that all solvers have, if each image has one.
+
+    Files that were merged may have more repetitions of one solver than of another.
+    """
+    run = draws.dropna(axis="columns", how="all").dropna()
+    images = [table.index.unique("image") for table in (draws, run)]
+    return draws.loc[run.index] if len(images[0]) == len(images[1]) else draws
+
+
 def compared_to_best(*datasets):
     """How each solver stands to the best one, over datasets.
 
@@ -120,6 +130,7 @@ def compared_to_best(*datasets):
     DataFrame, its index the solvers that have a score of all the images: difference
     (to the best, at most 0), low, high (its interval), cannot_be_told_apart.
     """
+    datasets = [with_the_same_draws(dataset) for dataset in datasets]
     with np.errstate(invalid="ignore"):
         means = pd.concat(
             [d.groupby("image").mean().mean(skipna=False) for d in datasets], axis=1
@@ -168,7 +179,8 @@ class Comparison:
 
     @property
     def cannot_be_told_apart(self):
-        return self.low <= 0 <= self.high
+        # An interval that is not a number tells nothing apart.
+        return not (self.low > 0 or self.high < 0)
 
 
 def compare(draws, a, b):

@@ -137,6 +137,8 @@ def table_of(df, score="psnr", seconds=False):
     scores, of_images = over_seeds(scores_with_origins(df), per_image_scores(df))
     if score not in scores or scores[score].isna().all():
         known = [s for s in DIGITS if s in scores and scores[s].notna().any()]
+        if not known:
+            raise ValueError("Every solver diverged here: there is no score to show.")
         raise ValueError(f"There is no {score} here, but {', '.join(known)}.")
     scores["seconds"] = scores["time"] if seconds else math.nan
     scores["cell"] = cells(scores, score, of_images)

@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 
 import deepinv as dinv
+import numpy as np
 import torch
 from benchopt.benchmark import Benchmark
 from benchopt.utils.run_context import RunContext
@@ -79,9 +80,7 @@ def restore(
     check_device(device)
     LEVEL.or_none().check("noise_level", noise_level)
     with standard_modes():
-        measured = torch.as_tensor(y).detach()
-        if measured.is_complex():
-            raise NotApplicable("y is complex: give torch.view_as_real of it.")
+        measured = _measured(y)
         # What is on the CPU here goes to the solver's device with the batches.
         batch = _batch(measured.to("cpu", torch.float32), physics)
         said = _set_noise(batch, noise_level)
@@ -115,7 +114,25 @@ def restore(
         instance.run(lambda: True)
         (x_hat,) = instance.x_hat
         x_hat = x_hat() if callable(x_hat) else x_hat
-        return x_hat.to(torch.as_tensor(y).device, copy=True)
+        return x_hat.to(measured.device, copy=True)
+
+
+def _measured(y):
+    """y as a tensor of finite floats, where it is."""
+    if isinstance(y, np.ndarray):
+        # torch takes neither flipped arrays nor those of another order of bytes.
+        y = np.ascontiguousarray(y, dtype=y.dtype.newbyteorder("="))
+    measured = torch.as_tensor(y).detach()
+    if measured.is_complex():
+        raise NotApplicable("y is complex: give torch.view_as_real of it.")
+    if not measured.is_floating_point():
+        raise NotApplicable(
+            f"y has whole numbers ({measured.dtype}): give floats, of images with "
+            "values in about [0, 1]."
+        )
+    if not bool(measured.isfinite().all()):
+        raise NotApplicable("y has values that are NaN or infinite.")
+    return measured
 
 
 def _batch(y, physics):
@@ -155,6 +172,7 @@ def _set_noise(batch, noise_level):
     """Give the physics of a batch its noise; say where it is from."""
     physics, model = batch.physics, batch.physics.noise_model
     if noise_level is not None:
+        noise_level = float(noise_level)
         said = f"noise level {noise_level:.4g}, given"
     elif is_signal_dependent(physics):
         return f"{type(model).__name__} of physics"
@@ -183,7 +201,12 @@ def _estimated_noise(y):
 def _instance(solver, parameters, seed):
     """A solver of the benchmark with its parameters, ready to draw from ``seed``."""
     benchmark = Benchmark(ROOT, no_cache=True)
-    ((solver_class, found),) = benchmark.check_solver_patterns([solver])
+    chosen = (
+        benchmark.check_solver_patterns([solver]) if isinstance(solver, str) else []
+    )
+    if len(chosen) != 1:
+        raise NotApplicable(f"solver must name one solver, and not {solver!r}.")
+    ((solver_class, found),) = chosen
     if unknown := parameters.keys() - solver_class.parameters.keys():
         raise NotApplicable(
             f"{solver_class.name} has no {', '.join(sorted(unknown))}: its parameters "

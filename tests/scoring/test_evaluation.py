@@ -122,6 +122,21 @@ def test_what_was_not_run_and_what_diverged_are_told_apart():
     assert ["B", "29.00", "-"] in lines
 
 
+def test_what_diverged_is_not_said_to_be_as_good_as_the_best():
+    marks = report_of({"A": {"d": 30.0}, "B": {"d": np.nan}}).marks()
+    assert list(marks["d"]) == ["*", ""]
+
+
+def test_a_solver_that_fails_beside_a_function_is_said(output, tmp_path):
+    text = (ROOT / "solvers" / "pseudo_inverse.py").read_text()
+    file = tmp_path / "broken.py"
+    broken = text.replace("Pseudo-inverse", "Broken")
+    file.write_text(broken.replace("yield", "raise ZeroDivisionError\n        yield"))
+    report = evaluate(lambda y, _: y, "simulated", "Mine", [str(file)], output)
+    ((_, solver),) = report.skipped
+    assert solver == "Broken" and "Broken on simulated" in str(report)
+
+
 # Images and operators given from Python
 
 IMAGES = torch.rand(2, 3, 24, 20, generator=torch.Generator().manual_seed(0))
@@ -224,6 +239,10 @@ def test_nothing_is_printed_but_what_the_function_prints(output, capfd):
         ({"physics": "sr4", "dataset": "natural"}, "physics is for images"),
         ({"images": 3, "physics": "sr4"}, "images must be"),
         ({"images": {}, "physics": "sr4"}, "images must be"),
+        (
+            {"images": IMAGES[0], "physics": "sr4"},
+            r"24, 20\): one image is given",
+        ),
         ({"images": "/no/folder", "physics": "sr4"}, "images=/no/folder is not there"),
         ({"images": 255 * IMAGES, "physics": "sr4"}, "look like 0..255"),
         ({"images": IMAGES, "physics": "no"}, "Unknown problem 'no'"),

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark_utils.scoring.labels import file_name, without_common_options
 from benchmark_utils.scoring.results import (
     KEYS,
+    check_one_objective,
     final_scores,
     is_untuned,
     last_rows,
@@ -13,7 +15,9 @@ from benchmark_utils.scoring.results import (
     per_image_scores,
     unpacked,
     values_from,
+    without,
 )
+from benchmark_utils.scoring.seeds import without_seed
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +95,32 @@ def test_where_values_come_from_is_read_where_it_is_kept():
     assert found == {("d", "A"): "borrowed from blur_std=2", ("d", "B"): ""}
     assert [is_untuned(origin) for origin in found.values()] == [True, False]
     assert is_untuned("tuned, default sigma") and not is_untuned("tuned")
+
+
+@pytest.mark.parametrize(
+    "name, parameter, left",
+    [
+        ("natural[problem=sr4,told_blur=2]", "told_blur", "natural[problem=sr4]"),
+        ("natural[blur_std=3,problem=sr4]", "blur_std", "natural[problem=sr4]"),
+        ("bsd[n_train=3]", "n_train", "bsd"),
+        ("bsd[n_train=3]", "train", "bsd[n_train=3]"),
+    ],
+)
+def test_a_name_without_a_parameter_is_that_of_its_default(name, parameter, left):
+    assert without(name, parameter) == left
+
+
+def test_names_of_merged_versions_keep_their_code_behind_their_options():
+    names = ["TV[reg=0.1] (code 3869ec)", "TV[reg=0.1] (code 67cad8)", "TV"]
+    assert without_common_options(names) == names
+    assert without_seed("U-Net[seed=1] (code 67cad8)") == "U-Net (code 67cad8)"
+
+
+def test_files_of_opposite_strengths_have_names_of_their_own():
+    names = [f"natural[problem=motion_deblurring,told_rotation={v}]" for v in (-10, 10)]
+    assert len({file_name(name) for name in names}) == 2
+
+
+def test_a_published_table_is_not_taken_for_a_run():
+    with pytest.raises(ValueError, match="This is a published table"):
+        check_one_objective(pd.DataFrame({"dataset_name": ["natural"]}))

@@ -39,6 +39,20 @@ def standing(values, **options):
     return compared_to_best(of_draws)
 
 
+def test_solvers_are_compared_over_the_draws_that_all_have():
+    once = scores({"A": [30.0, 31.0], "B": [29.0, 30.0]})
+    easier = scores({"B": [39.0, 40.0]}, repetition=1)
+    (of_draws,) = draws(pd.concat([once, easier])).values()
+    assert compared_to_best(of_draws).loc["B", "difference"] == pytest.approx(-1)
+
+
+def test_what_is_no_number_tells_nothing_apart():
+    one, other = [NAN, 31.0, 30.0], [30.0, NAN, 30.0]
+    (of_draws,) = draws(scores({"A": one, "B": other})).values()
+    with np.errstate(invalid="ignore"):
+        assert compare(of_draws, "A", "B").cannot_be_told_apart
+
+
 def test_the_interval_is_the_percentile_bootstrap_widened_for_few_images():
     values = np.random.default_rng(3).normal(0.3, 1, 9)
     low, high = paired_interval(values)

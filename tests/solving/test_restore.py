@@ -195,11 +195,26 @@ def test_the_error_of_a_solver_keeps_its_traceback(measured, solver_file):
 
 
 @pytest.mark.parametrize(
+    "change",
+    [lambda y: y[:, :, ::-1][:, :, ::-1], lambda y: y.astype(">f4"), np.float64],
+)
+def test_arrays_of_any_layout_are_taken(change, measured):
+    y, physics = measured()
+    expected = restore(y, physics, "TV", np.float32(0.1), n_iter=3)
+    found = restore(change(y.numpy()), physics, "TV", np.float32(0.1), n_iter=3)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
     "arguments, sentence",
     [
         ({"physics": None}, "physics is a NoneType"),
         ({"y": torch.rand(3, 64, 64)}, r"must be a batch \(B, C, H, W\), as y\[None\]"),
         ({"y": torch.rand(1, 3, 64, 64, dtype=torch.cfloat)}, "torch.view_as_real"),
+        ({"y": torch.full((1, 3, 64, 64), torch.nan)}, "NaN or infinite"),
+        ({"y": np.zeros((1, 3, 64, 64), np.uint8)}, "y has whole numbers"),
+        ({"solver": "all"}, "solver must name one solver, and not 'all'"),
+        ({"solver": None}, "solver must name one solver, and not None"),
         ({"step_size": 3}, "TV has no step_size: its parameters are reg"),
         ({"solver": "Denoiser"}, "the denoising problem only"),
         ({"n_iter": 0}, "n_iter must be"),

@@ -9,6 +9,7 @@ import pytest
 from benchopt.results import save_results
 
 from benchmark_utils.scoring import (
+    KEYS,
     column_labels,
     compared_to_best,
     decode,
@@ -142,6 +143,34 @@ def test_the_solvers_are_in_the_order_that_is_asked_for(results, tmp_path):
         latex = (tmp_path / "table_psnr.tex").read_text()
         first, second = (latex.index(escaped(solver)) for solver in order)
         assert first < second
+
+
+@pytest.mark.parametrize("asked", [["U-Net"], ["U-Net[seed=1]", "U-Net"], []])
+def test_seeds_are_one_row_and_have_curves_of_their_own(asked, rows, tmp_path, drawn):
+    seeds = dict(zip(SOLVERS, ["U-Net", "U-Net[seed=1]"]))
+    renamed = rows.assign(solver_name=rows["solver_name"].map(seeds))
+    path = save_results(renamed, tmp_path / "seeds.parquet")
+    options = ["--solvers", *asked] if asked else []
+    main([str(path), str(tmp_path), "--latex", "--figures", *options])
+    latex = (tmp_path / "table_psnr.tex").read_text()
+    assert latex.count("U-Net") == 1
+    figure = next(f for name, f in drawn.items() if name.startswith("curves"))
+    # What is far below the others says so in its label.
+    labels = {line.get_label().split()[0] for line in figure.axes[0].lines}
+    assert {"U-Net", "U-Net[seed=1]"} <= labels
+
+
+def test_a_repetition_that_diverged_is_not_left_out_of_a_curve(rows, tmp_path, drawn):
+    is_last = rows.groupby([*KEYS, "idx_rep"])["stop_val"].transform("max")
+    lost = (rows["solver_name"] == SOLVERS[0]) & (rows["idx_rep"] == 0)
+    lost &= rows["stop_val"] == is_last
+    diverged = rows.assign(objective_psnr=rows["objective_psnr"].mask(lost))
+    path = save_results(diverged, tmp_path / "diverged.parquet")
+    main([str(path), str(tmp_path), "--figures"])
+    figure = next(f for name, f in drawn.items() if name.startswith("curves"))
+    curves = {line.get_label(): line for line in figure.axes[0].lines}
+    n_points = rows.loc[rows["solver_name"] == SOLVERS[0], "stop_val"].nunique()
+    assert len(curves[SOLVERS[0]].get_xdata()) == n_points - 1
 
 
 def test_the_best_is_that_of_the_solvers_that_are_chosen(rows):

@@ -12,6 +12,7 @@ from conftest import ROOT
 from benchmark_utils.common.fingerprint import digest_of_repository
 from benchmark_utils.scoring import (
     KEYS,
+    decode,
     of_present_code,
     per_image_scores,
     present,
@@ -159,13 +160,35 @@ def test_rows_of_the_present_code_stay_beside_new_ones(publish, rows):
     assert not publish(anew, "--scores-only")["solver_name"].str.match("PnP").any()
 
 
+def test_rows_that_stay_keep_their_place_and_the_strengths_of_all(run, publish):
+    datasets = ["simulated[problem=inpainting,n_images=1,missing=[0.3,0.5,0.7]]"]
+    rows = run(["TV[n_iter=1,reg=0.1]"], datasets)
+    first = publish(rows, "--scores-only")
+    anew = rows[rows["dataset_name"].str.contains("missing=0.7")]
+    both = publish(anew, "--scores-only", "--keep")
+    pd.testing.assert_frame_equal(both, first[both.columns])
+    assert sorted(both["missing"]) == [0.3, 0.5, 0.7]
+
+
+def test_pictures_of_some_rows_alone_are_refused(publish, rows, capsys):
+    publish(rows)
+    with pytest.raises(SystemExit):
+        publish(rows, "--scores-only", "--keep")
+    assert "publish them without --scores-only" in capsys.readouterr().err
+
+
+def test_a_small_image_is_shown_whole(publish, rows):
+    truth = decode(publish(rows)["truth"].iloc[0])
+    assert truth.shape[:2] == (32, 32) and truth.mean() > 0.1
+
+
 def test_rows_that_the_present_code_would_not_give_again_go(publish, rows, with_tuned):
     publish(rows, "--scores-only")
     anew = rows[rows["solver_name"] == "Initial guess"]
     with_tuned({"natural": {"denoising": {"TV": {"parameters": {"reg": 3.0}}}}})
     left = publish(anew, "--scores-only", "--keep")
     # The other two have tuned values.
-    assert list(left["solver_name"]) == ["Initial guess", "TV[n_iter=1,reg=0.1]"]
+    assert list(left["solver_name"]) == ["TV[n_iter=1,reg=0.1]", "Initial guess"]
 
 
 @pytest.mark.parametrize(
