@@ -179,11 +179,7 @@ def results_of(df):
 
 
 def experiment(name, results, of_readme, folder):
-    """All that the page of an experiment shows."""
-    paths = [ROOT / "config" / f"{stem}.yml" for stem in CONFIGS.get(name, [name])]
-    configs = {
-        path.name: path.read_text(encoding="utf-8") for path in paths if path.exists()
-    }
+    """All that the page of an experiment shows, but its configurations and its age."""
     tables = tables_of(results, of_readme)
     cells = " ".join(
         cell for table in tables for row in table["rows"] for cell in row[1:]
@@ -193,19 +189,27 @@ def experiment(name, results, of_readme, folder):
         images = list(unpacked(results["per_image"].dropna())["image"].unique())
     return {
         "name": name,
-        "comments": [comment(text) for text in configs.values()],
-        "is_older": not all(of_present_code(results)),
         "n_solvers": results["solver_name"].nunique(),
         "n_problems": results["dataset_name"].nunique(),
         "tables": tables,
         "has_intervals": "±" in cells,
         "has_daggers": "†" in cells,
         "has_seeds": "[" in cells,
+        "n_images": len(images),
         "has_seconds": " s)" in cells,
         "pictured": images[0] if images else "the first test image",
         "groups": pictures_of(name, results, folder),
         "facts": facts_of(results, images),
-        "configs": configs,
+        "comments": [],
+        "configs": {},
+    }
+
+
+def configs_of(name):
+    """{file name: text} of the configurations of published results."""
+    paths = [ROOT / "config" / f"{stem}.yml" for stem in CONFIGS.get(name, [name])]
+    return {
+        path.name: path.read_text(encoding="utf-8") for path in paths if path.exists()
     }
 
 
@@ -221,9 +225,14 @@ def published_experiments(folder):
     names = [path.stem for path in sorted((ROOT / "results").glob("*.parquet"))]
     order = [*of_readme, *names]
     names.sort(key=order.index)
-    found = [experiment(n, read(n), of_readme.get(n, []), folder) for n in names]
-    for e in found:
-        e["published"] = published(e["name"])
+    found = []
+    for name in names:
+        results, configs = read(name), configs_of(name)
+        e = experiment(name, results, of_readme.get(name, []), folder)
+        e["published"] = published(name)
+        e["is_older"] = not all(of_present_code(results))
+        e["configs"], e["comments"] = configs, list(map(comment, configs.values()))
+        found.append(e)
     if not found[0]["published"]:
         print("Without dates and commits: this is no clone with its history.")
     return found
@@ -277,8 +286,10 @@ def main(args=None):
     names = [path.stem for path in args.results]
     if several := {name for name in names if names.count(name) > 1}:
         parser.error(f"Two files are called {min(several)}, and so would their pages.")
-    own = {path.stem: read_results(path) for path in args.results}
+    if "index" in names:
+        parser.error("A page called index would take the place of the site's own.")
     try:
+        own = {path.stem: read_results(path) for path in args.results}
         for df in own.values():
             check_one_objective(df)
     except ValueError as error:

@@ -89,8 +89,8 @@ def main(argv=None):
     asked = parser.parse_args(argv)
     if not asked.results.is_file():
         parser.error(f"There is no file {asked.results}.")
-    results = read_results(asked.results)
     try:
+        results = read_results(asked.results)
         found = columns(results, asked.a, asked.b, asked.dataset, asked.score)
     except ValueError as error:
         parser.error(str(error))

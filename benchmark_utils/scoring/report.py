@@ -129,13 +129,26 @@ class Report:
         dataset : str, one of ``table.dataset_name``; by default, the first one.
         image : int, from 0: pictures of the first two images are kept without loss,
             and of the next ones as previews.
+
+        Raises
+        ------
+        ValueError
+            There is no such dataset, or no picture of this image.
         """
         df = read_results(self.results)
-        dataset = dataset or self.table["dataset_name"].iloc[0]
+        known = list(self.table["dataset_name"].unique())
+        dataset = dataset or known[0]
+        if dataset not in known:
+            raise ValueError(f"There is no {dataset} here, but {', '.join(known)}.")
         rows = final_results(
             df, dataset, df["objective_name"].iloc[0], "reconstruction"
         )
         kept = rows["final_results"].iloc[0]
+        if image not in range(len(kept["names"])):
+            raise ValueError(
+                f"image must be a number below {len(kept['names'])}, how many have "
+                f"their pictures kept, and not {image!r}."
+            )
         pictures = [
             (kept["names"][image], kept["truth"][image]),
             ("measurement", kept["measurement"][image]),

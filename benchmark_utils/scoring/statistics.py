@@ -15,7 +15,15 @@ from scipy import stats
 LEVEL = 0.95
 N_RESAMPLES = 9999
 SEED = 0
-LOWER_IS_BETTER = ("lpips", "nmse")
+LOWER_IS_BETTER = (
+    "lpips",
+    "nmse",
+    "data_fit",
+    "cost",
+    "time",
+    "fit_time",
+    "n_network_calls",
+)
 TOGETHER = "cannot_be_told_apart"
 
 

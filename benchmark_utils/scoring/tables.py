@@ -135,7 +135,7 @@ def table_of(df, score="psnr", seconds=False):
         No dataset has the score; the sentence says which ones there are.
     """
     scores, of_images = over_seeds(scores_with_origins(df), per_image_scores(df))
-    if score not in scores or scores[score].isna().all():
+    if score not in DIGITS or score not in scores or scores[score].isna().all():
         known = [s for s in DIGITS if s in scores and scores[s].notna().any()]
         if not known:
             raise ValueError("Every solver diverged here: there is no score to show.")

@@ -122,6 +122,27 @@ def test_what_was_not_run_and_what_diverged_are_told_apart():
     assert ["B", "29.00", "-"] in lines
 
 
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        ({"dataset": "sr4"}, "There is no sr4 here, but "),
+        ({"image": 99}, "image must be a number below"),
+        ({"image": "china"}, "image must be a number below"),
+    ],
+)
+def test_a_picture_that_is_not_there_is_said(arguments, sentence, report):
+    with pytest.raises(ValueError, match=sentence):
+        report.figure(**arguments)
+
+
+def test_a_table_of_seconds_is_refused_and_the_fastest_is_marked(report):
+    with pytest.raises(ValueError, match="There is no time here, but psnr"):
+        report.to_latex("time")
+    fastest = report.pivot("time").idxmin()
+    marks = report.marks("time")
+    assert all(marks.loc[solver, dataset] == "*" for dataset, solver in fastest.items())
+
+
 def test_what_diverged_is_not_said_to_be_as_good_as_the_best():
     marks = report_of({"A": {"d": 30.0}, "B": {"d": np.nan}}).marks()
     assert list(marks["d"]) == ["*", ""]

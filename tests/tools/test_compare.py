@@ -18,6 +18,13 @@ def results(run, tmp_path_factory):
     return save_results(rows, tmp_path_factory.mktemp("compare") / "results.parquet")
 
 
+def test_a_file_that_is_no_table_is_said(tmp_path, capsys):
+    (file := tmp_path / "mine.parquet").write_text("no table")
+    with pytest.raises(SystemExit):
+        main([str(file), "TV", "Wavelets"])
+    assert "Parquet" in capsys.readouterr().err
+
+
 def test_the_difference_its_interval_and_the_images_are_said(results, capsys):
     main([str(results), "TV[n_iter=5]", "Pseudo-inverse", "--dataset", "denoising"])
     told = capsys.readouterr().out

@@ -129,6 +129,25 @@ def test_it_shows_results_of_ones_own(run, tmp_path):
     assert all((tmp_path / "site" / picture).is_file() for picture in page.pictures)
 
 
+def test_results_of_ones_own_have_no_configuration_of_ours(run, tmp_path):
+    rows = run(["TV[n_iter=2]"], ["simulated[n_images=1]"])
+    save_results(rows, file := tmp_path / "natural.parquet")
+    build_site.main([str(file), "-o", str(tmp_path / "site")])
+    text = (tmp_path / "site" / "natural.html").read_text()
+    assert "quick.yml" not in text and "There is one image:" in text
+
+
+@pytest.mark.parametrize(
+    "name, sentence",
+    [("index", "take the place of the site's own"), ("mine", "Parquet")],
+)
+def test_a_file_that_makes_no_page_is_said(name, sentence, tmp_path, capsys):
+    (file := tmp_path / f"{name}.parquet").write_text("no table")
+    with pytest.raises(SystemExit):
+        build_site.main([str(file), "-o", str(tmp_path / "site")])
+    assert sentence in capsys.readouterr().err
+
+
 def test_two_files_of_one_name_are_refused(tmp_path, capsys):
     for folder in "ab":
         (tmp_path / folder).mkdir()
