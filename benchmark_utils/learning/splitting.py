@@ -9,6 +9,7 @@ from itertools import product
 import deepinv as dinv
 import torch
 from deepinv.loss import SplittingLoss, SureGaussianLoss
+from deepinv.physics.generator import GaussianSplittingMaskGenerator
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.learning.samples import draw_turns
@@ -141,17 +142,17 @@ def predictions(loss, network, y, physics, generator):
 def split(y, physics, generator=None):
     """Two pairs (y, A) that share the measurements: SHARE_GIVEN of them, and the rest.
 
-    They are drawn from ``generator``, torch's global one by default.
+    They are drawn from ``generator``, torch's global one by default. Of k-space, the
+    centre is always given.
     """
     if isinstance(physics, dinv.physics.Denoising):
         # The same operator, of which parts are masks as well.
         noise = physics.noise_model
         physics = dinv.physics.Inpainting(y.shape[1:], torch.ones_like(y[:1, :1]))
         physics.noise_model = noise
-    shape = len(y), 1, *y.shape[-2:]
-    device = "cpu" if generator is None else generator.device
-    draws = torch.rand(shape, generator=generator, device=device).to(y.device)
-    given = (draws < SHARE_GIVEN).to(y)
+    is_mri = isinstance(physics, dinv.physics.MRI | dinv.physics.MultiCoilMRI)
+    draw = _draw_k_space if is_mri else _draw_values
+    given = draw(y, physics, generator or torch.default_generator).to(y)
     with warnings.catch_warnings():
         # deepinv warns that there is no closed form: none is asked for.
         warnings.simplefilter("ignore", UserWarning)
@@ -160,3 +161,24 @@ def split(y, physics, generator=None):
         # That of the whole operator is a bound; the power method would take its time.
         part.squared_norm = data_term(physics, y).lipschitz
     return pairs
+
+
+def _draw_values(y, physics, generator):
+    """Which values are given, each with the same probability: (B, 1, H, W)."""
+    shape = len(y), 1, *y.shape[-2:]
+    draws = torch.rand(shape, generator=generator, device=generator.device)
+    return draws < SHARE_GIVEN
+
+
+def _draw_k_space(y, physics, generator):
+    """The same in k-space: those to predict are near its centre, but never in it.
+
+    Yaman et al. (2020). An image that loses its lowest frequencies is lost, and no
+    network of images can be asked for its mean.
+    """
+    shape = 1, *y.shape[-2:]
+    masks = GaussianSplittingMaskGenerator(
+        shape, SHARE_GIVEN, device=generator.device, rng=generator
+    )
+    measured = physics.mask[:, :1].reshape(-1, *shape)
+    return masks.step(len(y), measured)["mask"]

@@ -12,9 +12,11 @@ from benchmark_utils.learning.splitting import (
     back_projections,
     equivariant_splitting_loss,
     noise2inverse_loss,
+    split,
 )
 from benchmark_utils.physics.back_projection import filtered_back_projection
-from benchmark_utils.physics.problems import make_physics
+from benchmark_utils.physics.mri import MRI_PROBLEMS
+from benchmark_utils.physics.problems import PROBLEMS, make_physics
 from benchmark_utils.physics.rays import Geometry
 from benchmark_utils.physics.tomography import Tomography
 from benchmark_utils.priors.reconstruction import ArtifactRemoval
@@ -68,6 +70,53 @@ def test_noise2inverse_compares_the_part_with_what_is_made_of_the_others(sinogra
     expected = (float((0.5 * given - rest).square().mean()) for given, rest in pairs)
     assert found == {round(loss, 4) for loss in expected} and len(found) == N_PARTS
     assert told == pytest.approx([0.1] * 20)
+
+
+@pytest.mark.parametrize("masks", ["shared", "per_image"])
+@pytest.mark.parametrize("problem", list(MRI_PROBLEMS))
+def test_the_centre_of_k_space_is_given_and_a_tenth_of_the_rest_predicted(
+    problem, masks
+):
+    """Yaman et al. (2020): without the lowest frequencies, an image is lost."""
+    generator = torch.Generator().manual_seed(0)
+    options = {"problems": MRI_PROBLEMS, "masks": masks}
+    physics = make_physics(problem, (2, 64, 64), generator, 3, **options)
+    y = physics.A(torch.randn(3, 2, 64, 64, generator=generator))
+    (given, _), (rest, _) = split(y, physics, generator)
+    torch.testing.assert_close(given + rest, y)
+    assert not (given * rest).any()
+    centre = slice(28, 36)
+    assert not rest[..., centre, centre].any()
+    n_rest, n_measured = ((z != 0).flatten(1).sum(1) for z in (rest, y))
+    assert (n_rest / n_measured).tolist() == pytest.approx([0.1] * 3, abs=0.01)
+    assert not torch.equal(rest[0] != 0, rest[1] != 0)
+
+
+@pytest.mark.parametrize("problem", list(MRI_PROBLEMS))
+def test_what_is_given_and_the_rest_are_each_measured_by_their_operator(problem):
+    generator = torch.Generator().manual_seed(0)
+    physics = make_physics(problem, (2, 64, 64), generator, problems=MRI_PROBLEMS)
+    x = torch.randn(2, 2, 64, 64, generator=generator)
+    for y, part in split(physics.A(x), physics, generator):
+        torch.testing.assert_close(part.A(x), y)
+
+
+@pytest.mark.parametrize("problem", ["inpainting", *MRI_PROBLEMS])
+def test_splits_are_drawn_from_the_generator_or_from_that_of_torch(problem):
+    generator = torch.Generator().manual_seed(0)
+    problems = PROBLEMS | MRI_PROBLEMS
+    physics = make_physics(problem, (2, 32, 32), generator, problems=problems)
+    y = physics.A(torch.randn(1, 2, 32, 32, generator=generator))
+
+    def draws(generator, manual_seed):
+        manual_seed(1)
+        return [split(y, physics, generator)[0][0] for _ in range(2)]
+
+    for known in (None, generator):
+        seeds = torch.manual_seed if known is None else known.manual_seed
+        first, second = draws(known, seeds)
+        assert not torch.equal(first, second)
+        assert torch.equal(first, draws(known, seeds)[0])
 
 
 @pytest.mark.parametrize("problem", ["motion_deblurring", "sr4"])
