@@ -60,4 +60,6 @@ def reduced(image, size):
 
 
 # Shown from air to 400 HU: lungs and soft tissues.
-ATTENUATIONS = Domain("image", window=tuple(from_hounsfield([-1000, 400]).tolist()))
+ATTENUATIONS = Domain(
+    "image", is_medical=True, window=tuple(from_hounsfield([-1000, 400]).tolist())
+)

@@ -12,6 +12,7 @@ from benchmark_utils.data import (
     reduced,
 )
 from benchmark_utils.data.phantoms import random_phantom
+from benchmark_utils.scoring import metrics
 from benchmark_utils.scoring.pictures import decode
 
 
@@ -122,6 +123,15 @@ def test_pictures_show_a_window_and_the_sinogram_and_scores_do_not(
     assert np.abs(truth[..., 0] - expected.numpy()).max() < 0.51
     assert sinogram.shape == (batch.physics.geometry.n_bins, 20, 3)
     assert sinogram.max() == 255
+
+
+def test_attenuations_are_scored_as_medical_images(get_data, get_objective):
+    data = get_data("chest", problem="ct_sparse", img_size=32, n_angles=20)
+    (batch,) = data["test"]
+    found = get_objective(data).evaluate_result([0.9 * batch.x], True)
+    assert found["nmse"] == pytest.approx(0.01, rel=1e-3)
+    expected = metrics.haarpsi(0.9 * batch.x, batch.x).mean()
+    assert found["haarpsi"] == pytest.approx(float(expected), abs=1e-5)
 
 
 # Files of users
