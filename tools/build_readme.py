@@ -42,6 +42,7 @@ from benchmark_utils.scoring import (  # noqa: E402
     column_labels,
     of_present_code,
     over_seeds,
+    sign,
     unpacked,
     without_common_options,
 )
@@ -64,15 +65,19 @@ def markdown_table(results, score, columns="problem", rows="solver_name", given=
     for parameter in filter(None, given.split(",")):
         results = results[results[parameter].isna()]
     results, of_images = of_solvers(results)
-    results = results.assign(**{score: results[score].fillna(-math.inf)})
-    table = results.pivot(index=rows, columns=columns, values=score)
+    worst = -sign(score) * math.inf
+    filled = results.fillna({score: worst})
+    table = filled.pivot(index=rows, columns=columns, values=score)
     table = table.reindex(columns=results[columns].unique())
-    table = table.loc[:, (table > -math.inf).any()]
+    table = table.loc[:, (table.notna() & (table != worst)).any()]
     if rows == "solver_name":
         means = table.mean(axis="columns")
-        table = table.loc[means.sort_values(ascending=False).index]
-    found = map(shown, cells(results, score, of_images, columns, rows))
-    texts = dict(zip(zip(results[rows], results[columns]), found))
+        table = table.loc[means.sort_values(ascending=sign(score) < 0).index]
+    found = cells(results, score, of_images, columns, rows)
+    texts = {
+        key: shown(cell, DIGITS[score])
+        for key, cell in zip(zip(results[rows], results[columns]), found)
+    }
     corner = "|" if rows == "solver_name" else f"| {rows}"
     names = [label(name, columns) for name in table.columns]
     if columns == "dataset_name":
@@ -98,7 +103,7 @@ def of_solvers(results):
 def scores_table(results, *scores):
     """Scores and times of one dataset: a row per solver, the first score sorts them."""
     results, of_images = of_solvers(results)
-    results = results.sort_values(scores[0], ascending=False)
+    results = results.sort_values(scores[0], ascending=sign(scores[0]) < 0)
     texts = {}
     for score in scores:
         if score in TIMES:

@@ -53,7 +53,11 @@ SCORES = {
     "recovery": "Recovery of the true dictionary, 1 at best",
     "psnr": "PSNR (dB)",
     "psnr_kernel": "PSNR inside the kernel of A (dB)",
+    "psnr_range": "PSNR outside of the kernel of A (dB)",
     "ssim": "SSIM, 1 at best",
+    "lpips": "LPIPS, 0 at best",
+    "nmse": "NMSE, 0 at best",
+    "haarpsi": "HaarPSI, 1 at best",
 }
 BLOCK = re.compile(r"<!-- table (\w+) ([^>]+) -->")
 

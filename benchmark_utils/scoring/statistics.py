@@ -93,9 +93,7 @@ def draws(scores, score="psnr"):
     dict {dataset_name: DataFrame}, with an index (image, repetition); NaN where a
     solver was not run.
     """
-    scores = scores.assign(
-        value=scores[score] * (-1 if score in LOWER_IS_BETTER else 1)
-    )
+    scores = scores.assign(value=sign(score) * scores[score])
     draw = ["dataset_name", "image", "repetition"]
     scored = scores.groupby(draw)["value"].transform("count") > 0
     scores = scores[scored].fillna({"value": -np.inf})

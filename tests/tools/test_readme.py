@@ -149,6 +149,15 @@ def test_intervals_ties_daggers_and_seconds_are_shown_where_they_are_known():
     assert re.fullmatch(r"\| C \| 10\.00 ±\d\.\d\d \|", c)
 
 
+def test_the_lowest_lpips_is_the_best_and_what_diverged_is_last():
+    results = pd.DataFrame(
+        [("A", 0.3), ("B", math.nan), ("C", 0.0251)], columns=["solver_name", "lpips"]
+    ).assign(dataset_name="d", problem="sr4")
+    rows = ["| C | **0.025** |", "| A | 0.300 |", "| B | diverged |"]
+    assert markdown_table(results, "lpips").splitlines()[2:] == rows
+    assert scores_table(results, "lpips").splitlines()[2:] == rows
+
+
 def test_scores_of_one_dataset_may_be_columns_beside_times():
     results = pd.DataFrame(
         [("A", 20.0, 0.5, 12.34, 0.0123), ("B", 21.0, 0.4, math.nan, math.nan)],
