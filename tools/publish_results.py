@@ -149,8 +149,15 @@ def with_kept(table, published):
 
 def check_version(df):
     """Raise ``ValueError`` for rows that the code of now would not have made."""
-    rows = last_rows(df).to_dict("records")
-    stale = [row for row in rows if recorded_code(row) != code_now(row)]
+    rows = [(row, code_now(row)) for row in last_rows(df).to_dict("records")]
+    if elsewhere := [row for row, code in rows if code is None]:
+        first = elsewhere[0]
+        raise ValueError(
+            f"{first['solver_name']} on {first['dataset_name']} is not of this "
+            "repository, and its code cannot be compared: move its file to solvers/ or "
+            "datasets/ and run it again, or accept it with --any-version."
+        )
+    stale = [row for row, code in rows if recorded_code(row) != code]
     if stale:
         first = stale[0]
         raise ValueError(
