@@ -1,7 +1,8 @@
-"""Compare two solvers image by image, in a result file of benchopt.
+"""Compare two solvers image by image, in a result file of benchopt or of results/.
 
     python tools/compare.py outputs/quick.parquet PnP-ADMM PnP-HQS
     python tools/compare.py outputs/quick.parquet TV Wavelets --dataset sr4 --score ssim
+    python tools/compare.py results/bsd20.parquet PnP-ADMM PnP-HQS
 
 For each dataset: the mean of the paired differences and its 95% interval (bootstrap
 over the images), on how many images the first is better, the p-value of Wilcoxon's
@@ -12,6 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import pandas as pd
 from benchopt.results import read_results
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +27,7 @@ from benchmark_utils.scoring import (  # noqa: E402
     of_datasets,
     per_image_scores,
     sign,
+    unpacked,
 )
 
 N_SHOWN = 5
@@ -48,6 +51,23 @@ def report(dataset, found, unit):
     ]
 
 
+def of_each_image(results):
+    """``per_image_scores`` of a file of benchopt, or what one of results/ has of them.
+
+    Raises
+    ------
+    ValueError
+        A file of several objectives.
+    """
+    if "per_image" in results:
+        return unpacked(results["per_image"].dropna())
+    # A run has curves, a table of results/ the last points.
+    if "stop_val" not in results:
+        return pd.DataFrame()
+    check_one_objective(results)
+    return per_image_scores(results)
+
+
 def columns(results, a, b, pattern, score):
     """The scores of each image on the datasets that have both solvers.
 
@@ -56,10 +76,11 @@ def columns(results, a, b, pattern, score):
     ValueError
         What is asked for is not in the file; the sentence says what is.
     """
-    scores = per_image_scores(results)
+    scores = of_each_image(results)
     if scores.empty:
         raise ValueError(
-            "These results have no scores of single images: run it again, with images."
+            "These results have no scores of single images: give those of a run with "
+            "images, made since they are kept."
         )
     for solver in (a, b):
         known = scores["solver_name"].unique()
@@ -68,7 +89,6 @@ def columns(results, a, b, pattern, score):
     if a == b:
         raise ValueError("Give two solvers that are not the same.")
     chosen = of_datasets(scores, pattern)
-    check_one_objective(results)
     found = {
         dataset: table
         for dataset, table in draws(chosen, score).items()
@@ -81,7 +101,7 @@ def columns(results, a, b, pattern, score):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("results", type=Path, help="a parquet file of benchopt")
+    parser.add_argument("results", type=Path, help="a parquet file")
     parser.add_argument("a", metavar="A", help="a solver, as its rows name it")
     parser.add_argument("b", metavar="B", help="another one")
     parser.add_argument("--dataset", default="", help="a part of the dataset's name")

@@ -5,6 +5,7 @@ import re
 import pytest
 from benchopt.results import save_results
 
+from tools import publish_results
 from tools.compare import main
 
 
@@ -49,6 +50,25 @@ def test_all_datasets_and_other_scores_can_be_asked_for(results, capsys):
     main([str(results), "TV[n_iter=5]", "Pseudo-inverse", "--score", "lpips"])
     told = capsys.readouterr().out
     assert told.count("difference") == 2 and "lower is better" in told
+
+
+def test_published_tables_are_compared_as_the_runs_that_they_are_of(
+    results, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(publish_results, "RESULTS", tmp_path)
+    publish_results.main([str(results), "mine", "--scores-only"])
+    capsys.readouterr()
+    solvers = ["TV[n_iter=5]", "Pseudo-inverse", "--dataset", "sr4"]
+    main([str(results), *solvers])
+    told = capsys.readouterr().out
+    main([str(tmp_path / "mine.parquet"), *solvers])
+    assert capsys.readouterr().out == told and "they differ" in told
+
+
+def test_a_table_without_scores_of_images_is_said(capsys):
+    with pytest.raises(SystemExit):
+        main([str(publish_results.RESULTS / "dictionary_single.parquet"), "A", "B"])
+    assert "no scores of single images" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(
