@@ -15,7 +15,7 @@ class Solver(IterativeSolver):
     and the imaginary part of a complex image have one norm.
 
     weight = 0.01 reg (noise / 0.01)^{1.4}: of motion blur, the best one at noise 0.05
-    is 9 times that at 0.01, where noise itself is 5 and a likelihood 25 times larger.
+    is 10 times that at 0.01, where noise itself is 5 and a likelihood 25 times larger.
 
     reg : weight of TV, for measurements with noise 0.01.
     step : tau times the weight; it changes the speed, and not the limit.

@@ -5,7 +5,8 @@ folder of sys.path where nothing is installed; the others are packages, told by 
 names. Nothing is executed, and an import by a computed name is not seen.
 
 A name that is imported through the ``__init__.py`` of a package depends on the module
-that defines it, and not on what else this ``__init__.py`` imports.
+that defines it, and not on what else this ``__init__.py`` imports. Comments and
+docstrings count for nothing.
 """
 
 import ast
@@ -15,6 +16,8 @@ import sysconfig
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
+
+from benchmark_utils.common.prose import without_prose
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,7 +53,7 @@ class Source:
 
     Attributes
     ----------
-    digest : str, the sha256 of its content.
+    digest : str, the sha256 of its code (of its content, where that is no Python).
     imports : tuple of (module, name, level): ``from module import name``, or
         ``import module`` where the name is None. The level is the number of dots.
     calls : set of the names of the functions and methods that it calls.
@@ -89,12 +92,11 @@ def _parsed(path, size, time):
         content = path.read_bytes()
     except OSError:
         return Source()
-    digest = hashlib.sha256(content).hexdigest()
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError):
         # Its import fails, and benchopt says why.
-        return Source(digest, is_face=False)
+        return Source(hashlib.sha256(content).hexdigest(), is_face=False)
     imports, exports, calls, strings, joined = [], {}, set(), {}, {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant):
@@ -110,8 +112,9 @@ def _parsed(path, size, time):
             joined.update(dict.fromkeys(_joined(node)))
             if isinstance(node, ast.Call):
                 calls.add(_name(node.func))
+    code = without_prose(content, tree)
     return Source(
-        digest,
+        hashlib.sha256(code).hexdigest(),
         tuple(dict.fromkeys(imports)),
         frozenset(calls),
         tuple(filter(_may_be_a_path, strings)),

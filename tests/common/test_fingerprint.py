@@ -31,7 +31,7 @@ def write(path, text=""):
     path.write_text(text)
 
 
-def append(path, text="\n"):
+def append(path, text="\nAPPENDED = 1\n"):
     with path.open("a") as file:
         file.write(text)
 
@@ -176,6 +176,7 @@ def test_what_a_run_does_not_depend_on_leaves_it_cached(place):
     append(repository / WEIGHTS.format("sr3"))
     append(repository / "benchmark_utils/physics/kernels/README.md")
     append(repository / "datasets/natural.py")
+    append(repository / "benchmark_utils/physics/data_term.py", "\n# A comment.\n")
     tune(place, "TV", 0.123)
     write(place / "mine/other.py", "TURNS = 3\n")
     assert not computed(place)
@@ -194,7 +195,7 @@ def test_what_a_run_does_not_depend_on_leaves_it_cached(place):
 def test_shared_code_that_all_import_is_seen(place, file):
     path = place / "repository/benchmark_utils" / file
     before = path.read_bytes()
-    path.write_bytes(before + b"\n")
+    path.write_bytes(before + b"\nAPPENDED = 1\n")
     assert computed(place) == RUNS
     path.write_bytes(before)
     assert computed(place) == RUNS
