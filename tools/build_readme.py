@@ -40,6 +40,7 @@ from benchmark_utils.scoring import (  # noqa: E402
     SCORE_NAMES,
     cells,
     column_labels,
+    in_digits,
     of_present_code,
     over_seeds,
     sign,
@@ -107,7 +108,7 @@ def scores_table(results, *scores):
     texts = {}
     for score in scores:
         if score in TIMES:
-            column = ["" if math.isnan(s) else f"{s:.2g}" for s in results[score]]
+            column = ["" if math.isnan(s) else in_digits(s) for s in results[score]]
         else:
             found = cells(
                 results.drop(columns="seconds", errors="ignore"), score, of_images
@@ -133,7 +134,9 @@ def shown(cell, digits=2):
         text += f" [{cell.spread:.{digits}f}]"
     if cell.is_untuned:
         text += " †"
-    return text if math.isnan(cell.seconds) else f"{text} ({cell.seconds:.2g} s)"
+    if math.isnan(cell.seconds):
+        return text
+    return f"{text} ({in_digits(cell.seconds)} s)"
 
 
 def label(value, parameter="problem"):

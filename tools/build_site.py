@@ -48,6 +48,8 @@ CONFIGS = {
     "natural": ["quick"],
     "fire_set3c": ["fire_single", "fire_combined"],
     "fire_admm_bsd20": ["fire_admm"],
+    "learning_operators_mri": ["learning_operators"],
+    "learning_operators_ct": ["learning_operators"],
 }
 SCORES = {
     "recovery": "Recovery of the true dictionary, 1 at best",

@@ -59,7 +59,7 @@ from benchmark_utils.scoring.tables import (
     table_of,
     tabular,
 )
-from benchmark_utils.scoring.times import comparable_times
+from benchmark_utils.scoring.times import comparable_times, in_digits
 from benchmark_utils.scoring.views import (
     SCORE_NAMES,
     about_run,
@@ -93,6 +93,7 @@ __all__ = [
     "file_name",
     "final_results",
     "final_scores",
+    "in_digits",
     "in_words",
     "is_untuned",
     "last_rows",

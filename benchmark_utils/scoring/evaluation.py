@@ -163,18 +163,25 @@ def evaluate(
 def _benchmark_without(name):
     # benchopt's cache cannot see the code of a function: nothing is cached.
     benchmark = Benchmark(ROOT, no_cache=True)
-    for solver in benchmark.get_solvers():
+    _check_is_new(name, benchmark.get_solvers())
+    return benchmark
+
+
+def _check_is_new(name, solvers):
+    """Raise ``NotApplicable`` for the name of one of these solvers."""
+    for solver in solvers:
         if solver.name.lower() == name.split("[")[0].lower():
             raise NotApplicable(
-                f"{name} is a solver of the benchmark: choose another name."
+                f"{name} is a solver of the benchmark, or of against: choose another "
+                "name."
             )
-    return benchmark
 
 
 def _evaluate(
     benchmark, function, datasets, name, against, output, requires_grad, device, verbose
 ):
     others = benchmark.check_solver_patterns(as_list(against)) if against else []
+    _check_is_new(name, [solver for solver, _ in others])
     failures, log = [], io.StringIO()
     ours = solver_from_function(function, name, requires_grad, failures)
     with noted_skips() as skipped, nullcontext() if verbose else quiet(log):

@@ -7,6 +7,8 @@ breaks lines at spaces, and cuts the headers that are wider than the cells below
 import math
 import re
 
+from benchmark_utils.scoring.times import in_digits
+
 # As wide as a digit; lines do not break there.
 SPACE = "\u2007"
 NO_BREAK = "\u00a0"
@@ -22,8 +24,7 @@ def number(value, digits):
 
 
 def seconds(time):
-    text = f"{time:.0f}" if time >= 100 else f"{time:.2g}"
-    return f"{text if time >= 0.01 else '<.01'}{NO_BREAK}s"
+    return f"{in_digits(time) if time >= 0.01 else '<.01'}{NO_BREAK}s"
 
 
 def breakable(name):

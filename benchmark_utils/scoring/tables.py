@@ -16,6 +16,7 @@ from benchmark_utils.scoring.results import (
 )
 from benchmark_utils.scoring.seeds import over_seeds
 from benchmark_utils.scoring.statistics import TOGETHER, compared_to_best, draws, sign
+from benchmark_utils.scoring.times import in_digits
 from benchmark_utils.scoring.views import SCORE_NAMES
 
 # What tables may show, with this many digits.
@@ -250,7 +251,7 @@ def latex_cell(cell, score="psnr", digits=None):
     if not math.isnan(cell.spread):
         text += rf" {{\scriptsize [{cell.spread:.{digits}f}]}}"
     if not math.isnan(cell.seconds):
-        text += rf" {{\scriptsize ({cell.seconds:.2g}\,s)}}"
+        text += rf" {{\scriptsize ({in_digits(cell.seconds)}\,s)}}"
     return text
 
 

@@ -1,4 +1,4 @@
-"""Whether the times of a result file can stand beside each other."""
+"""Times: how they are written, and whether they can stand beside each other."""
 
 import json
 
@@ -37,3 +37,8 @@ def comparable_times(final_results):
         reasons.append(f"Hardware or numbers of threads differ: {names}.")
         fine = [False] * len(fine)
     return fine, reasons
+
+
+def in_digits(seconds):
+    """Two digits, or all before the point: 0.0012, 3.1, 110."""
+    return f"{seconds:.0f}" if seconds >= 100 else f"{seconds:.2g}"

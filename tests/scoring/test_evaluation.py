@@ -596,3 +596,11 @@ def test_an_argument_without_meaning_is_refused_before_anything_runs(
 def test_the_name_of_a_solver_is_refused(name):
     with pytest.raises(ValueError, match="choose another name"):
         evaluate(lambda y, physics: y, "simulated", name)
+
+
+def test_the_name_of_a_rival_is_refused(tmp_path):
+    text = (evaluation.ROOT / "solvers/adjoint.py").read_text()
+    assert '"Adjoint"' in text
+    (rival := tmp_path / "rival.py").write_text(text.replace("Adjoint", "My method"))
+    with pytest.raises(NotApplicable, match=r"My method is a solver .* of against"):
+        evaluate(lambda y, physics: y, "simulated", against=str(rival))

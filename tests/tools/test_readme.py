@@ -145,6 +145,8 @@ def test_intervals_ties_daggers_and_seconds_are_shown_where_they_are_known():
     )
     a, b, c = markdown_table(results, "psnr").splitlines()[2:]
     assert a == "| A | **27.60** (1.2 s) |"
+    slow = markdown_table(results.assign(seconds=114.6), "psnr").splitlines()[2]
+    assert slow == "| A | **27.60** (115 s) |"
     assert re.fullmatch(r"\| B \| \*\*27\.58\*\* ±0\.1\d † \|", b)
     assert re.fullmatch(r"\| C \| 10\.00 ±\d\.\d\d \|", c)
 
