@@ -119,13 +119,32 @@ def kept_of_file(read):
     return found
 
 
+def paths_apart(df):
+    """The rows, where runs of several paths have one name, renamed.
+
+    Names show the end of a path alone: each says in the name of the solver which one it
+    is of.
+    """
+    for column in df.filter(regex="^p_(dataset|solver)_"):
+        values = df[column].astype(str)
+        if not any("/" in value for value in values.unique()):
+            continue
+        several = values.groupby([df[key] for key in METHOD]).transform("nunique") > 1
+        if several.any():
+            parameter = column.split("_", 2)[2]
+            longer = df["solver_name"] + f" ({parameter}=" + values + ")"
+            df = df.assign(solver_name=df["solver_name"].mask(several, longer))
+    return df
+
+
 def versions_apart(df):
     """The rows, where several versions of the code made curves of one name, renamed.
 
     ``benchopt merge`` puts them under one name: each says in the name of the solver
     which code it is of. The last row of a curve alone carries its code, and all the
-    rows of a file have one date.
+    rows of a file have one date. Those of several paths are told apart as well.
     """
+    df = paths_apart(df)
     if "final_results" not in df:
         return df
     columns = [df[k].tolist() for k in (*METHOD, "idx_rep", "run_date") if k in df]

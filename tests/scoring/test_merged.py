@@ -1,4 +1,4 @@
-"""Results of two versions of the code stay apart when benchopt merges their files."""
+"""Results of two versions of the code, or of two paths, stay apart under one name."""
 
 import pandas as pd
 import pytest
@@ -73,3 +73,24 @@ def test_results_of_one_version_are_as_they_were(merged):
     df = merged("last", *runs, curve("B", "bbbbbbbb", 30.0))
     assert psnrs(df) == {"A": 20.0, "B": 30.0}
     assert psnrs(df.drop(columns="final_results")) == {"A": 20.0, "B": 30.0}
+
+
+@pytest.mark.parametrize("kind", ["dataset", "solver"])
+def test_paths_that_names_cut_to_the_same_are_rows_of_their_own(kind):
+    runs = [
+        pd.DataFrame(curve(solver, "aaaaaaaa", psnr)).assign(
+            **{f"p_{kind}_path": path, f"p_{kind}_sizes": [[3, 3]] * 2}
+        )
+        for solver, psnr, path in [
+            ("A", 20.0, "/sets/noise_0.01"),
+            ("A", 30.0, "/sets/noise_0.05"),
+            ("B", 25.0, "/sets/noise_0.01"),
+        ]
+    ]
+    df = pd.concat(runs, ignore_index=True)
+    assert psnrs(df) == {
+        "A (path=/sets/noise_0.01)": 20.0,
+        "A (path=/sets/noise_0.05)": 30.0,
+        "B": 25.0,
+    }
+    assert len(last_rows(df)) == 3
