@@ -6,6 +6,9 @@ from collections import Counter
 from benchmark_utils.scoring.results import short_label
 from benchmark_utils.solving.tuned import parse_key
 
+# How names end that were told apart: " (code 7bb5b1)", " (path=/my/images)".
+APART = re.compile(r"( \((?:code \w+|\w+=[^()]*/.*)\))$")
+
 
 def column_labels(datasets):
     """Short labels of datasets, without the words that they all have."""
@@ -22,17 +25,16 @@ def column_labels(datasets):
 
 def without_common_options(names):
     """The names of solvers without the options that all variants of one share."""
-    # Where two versions of its code were merged, a name ends with " (code 7bb5b1)".
-    split = [name.partition(" (code ") for name in names]
+    split = [re.split(APART, name, maxsplit=1) for name in names]
     parsed = [parse_key(name) for name, *_ in split]
     common, n_variants = {}, Counter(solver for solver, _ in parsed)
     for solver, options in parsed:
         common[solver] = common.get(solver, options) & options
     shown = []
-    for (solver, options), (_, *code) in zip(parsed, split):
+    for (solver, options), (_, *ending) in zip(parsed, split):
         kept = options - common[solver] if n_variants[solver] > 1 else options
         short = f"{solver}[{','.join(sorted(kept))}]" if kept else solver
-        shown.append("".join([short, *code]))
+        shown.append("".join([short, *ending]))
     return shown
 
 

@@ -126,7 +126,7 @@ def paths_apart(df):
     is of.
     """
     for column in df.filter(regex="^p_(dataset|solver)_"):
-        values = df[column].astype(str)
+        values = df[column].map(str)
         if not any("/" in value for value in values.unique()):
             continue
         several = values.groupby([df[key] for key in METHOD]).transform("nunique") > 1

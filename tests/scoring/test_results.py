@@ -113,6 +113,16 @@ def test_a_name_without_a_parameter_is_that_of_its_default(name, parameter, left
 def test_names_of_merged_versions_keep_their_code_behind_their_options():
     names = ["TV[reg=0.1] (code 3869ec)", "TV[reg=0.1] (code 67cad8)", "TV"]
     assert without_common_options(names) == names
+
+
+def test_names_keep_what_tells_two_versions_or_two_paths_apart():
+    names = {
+        "A[x=1,y=2] (code 7bb5b1)": "A[x=1] (code 7bb5b1)",
+        "A[x=2,y=2] (path=/a (b)/pics)": "A[x=2] (path=/a (b)/pics)",
+        "A[x=3,y=2] (path=/a/b) (code 7bb5b1)": "A[x=3] (path=/a/b) (code 7bb5b1)",
+        "My (new) method": "My (new) method",
+    }
+    assert without_common_options(names) == list(names.values())
     assert without_seed("U-Net[seed=1] (code 67cad8)") == "U-Net (code 67cad8)"
 
 
