@@ -9,11 +9,9 @@ network to be read. The templates are in tools/pages.
 """
 
 import argparse
-import json
 import math
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +36,7 @@ from tools.build_readme import (  # noqa: E402
     read,
     without_common_options,
 )
+from tools.pages.facts import facts_of, published  # noqa: E402
 from tools.pages.filters import FILTERS  # noqa: E402
 from tools.publish_results import slim  # noqa: E402
 
@@ -135,48 +134,6 @@ def pictures_of(name, results, folder):
             pictures.append({"solver": solver, "label": label, "file": file})
         groups.append({"title": title, "pictures": pictures})
     return groups
-
-
-def facts_of(results, images):
-    """What is known of the run, in words: a list of (what, text)."""
-    data = sorted({name.split("[")[0] for name in results["dataset_name"]})
-    facts = [("Data", ", ".join(data))]
-    if images:
-        facts.append(("Test images", ", ".join(images)))
-    facts.append(("Code", f"digest {', '.join(sorted(results['version'].unique()))}"))
-    runs = results["run"].dropna().map(json.loads).tolist() if "run" in results else []
-    if not runs:
-        return [*facts, ("Run", "its date, machine and versions were not recorded")]
-
-    def each(of_run):
-        return "; ".join(sorted({of_run(run) for run in runs}))
-
-    return [
-        *facts,
-        ("Run", each(lambda run: run["date"][:10])),
-        ("Machine", each(lambda r: f"{r['gpu'] or r['cpu']}, threads: {r['threads']}")),
-        ("Versions", each(lambda r: ", ".join(map(" ".join, r["versions"].items())))),
-    ]
-
-
-def git(*command):
-    """What git prints; "" outside of a clone, or without git."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", ROOT, *command], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return done.stdout.strip()
-
-
-def published(name):
-    """The commit that made a file of results/ and its date; None where not known."""
-    # A shallow clone takes all files for those of its first commit.
-    if git("rev-parse", "--is-shallow-repository") != "false":
-        return None
-    line = git("log", "-1", "--format=%H %cs", "--", f"results/{name}.parquet")
-    return dict(zip(("commit", "date"), line.split())) or None
 
 
 def results_of(df):

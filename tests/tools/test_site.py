@@ -19,6 +19,7 @@ from benchmark_utils.scoring import (
 )
 from tools import build_site
 from tools.build_readme import PAGES, versions_sentence
+from tools.pages import facts
 from tools.pages.filters import papers
 
 RESULTS = {path.stem: path for path in sorted((ROOT / "results").glob("*.parquet"))}
@@ -233,10 +234,10 @@ def test_what_is_recorded_of_the_run_is_said():
     }
     run["versions"] = {"torch": "2.14.1", "deepinv": "0.5.0"}
     results = pd.DataFrame({"dataset_name": ["natural[problem=sr4]"], "version": "abc"})
-    facts = dict(build_site.facts_of(results, ["cat"]))
-    assert facts["Run"] == "its date, machine and versions were not recorded"
-    facts = dict(build_site.facts_of(results.assign(run=json.dumps(run)), ["cat"]))
-    assert facts == {
+    told = dict(facts.facts_of(results, ["cat"]))
+    assert told["Run"] == "its date, machine and versions were not recorded"
+    told = dict(facts.facts_of(results.assign(run=json.dumps(run)), ["cat"]))
+    assert told == {
         "Data": "natural",
         "Test images": "cat",
         "Code": "digest abc",
@@ -254,8 +255,8 @@ def test_the_date_is_that_of_the_commit_where_the_clone_has_its_history(
     shallow, found, monkeypatch
 ):
     answers = {"rev-parse": shallow, "log": "abc 2026-11-27"}
-    monkeypatch.setattr(build_site, "git", lambda command, *rest: answers[command])
-    assert build_site.published("natural") == found
+    monkeypatch.setattr(facts, "git", lambda command, *rest: answers[command])
+    assert facts.published("natural") == found
 
 
 # Clicks through a page, and leaves in its body what is seen.
