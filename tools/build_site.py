@@ -4,12 +4,11 @@
 
 writes site/index.html and what it links, from the result files of your runs
 (outputs/quick.parquet) or, without any, from those published in results/: tables of all
-scores, the pictures, the configuration, and what is known of the run. It needs no
-network to be read. The templates are in tools/pages.
+scores, the pictures (of results/, a detail of one), the configuration, and what is
+known of the run. It needs no network to be read. The templates are in tools/pages.
 """
 
 import argparse
-import math
 import re
 import shutil
 import sys
@@ -23,21 +22,13 @@ sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.scoring import (  # noqa: E402
     check_one_objective,
-    column_labels,
-    decode,
-    file_name,
     of_present_code,
-    picture_psnr,
     unpacked,
 )
-from tools.build_readme import (  # noqa: E402
-    PAGES,
-    markdown_table,
-    read,
-    without_common_options,
-)
+from tools.build_readme import PAGES, markdown_table, read  # noqa: E402
 from tools.pages.facts import facts_of, published  # noqa: E402
 from tools.pages.filters import FILTERS  # noqa: E402
+from tools.pages.pictures import details_of, groups_of, images_of  # noqa: E402
 from tools.publish_results import slim  # noqa: E402
 
 REPOSITORY = "https://github.com/benchopt/benchmark_inverse_problems"
@@ -101,48 +92,11 @@ def split(markdown):
     return {"header": [header[0] or "solver", *header[1:]], "rows": rows}
 
 
-def pictures_of(name, results, folder):
-    """Write the pictures, and list them by dataset: truth first, then the best."""
-    if "truth" not in results:
-        return []
-    solvers = list(results["solver_name"].unique())
-    short = dict(zip(solvers, without_common_options(solvers)))
-    datasets = results["dataset_name"].unique()
-    groups = []
-    for title, dataset in zip(column_labels(datasets), datasets):
-        rows = results[(results["dataset_name"] == dataset) & results["truth"].notna()]
-        if rows.empty:
-            continue
-        first = rows.iloc[0]
-        truth = decode(first["truth"])
-        found = []
-        for row in rows.to_dict("records"):
-            png = row["reconstruction"]
-            psnr = picture_psnr(decode(png), truth)
-            diverged = math.isnan(row["psnr"])
-            label = "diverged" if diverged else f"{psnr:.2f} dB"
-            found.append((diverged, -psnr, short[row["solver_name"]], label, png))
-        shown = [
-            ("Truth", "", first["truth"]),
-            ("Measurement", "", first["measurement"]),
-        ]
-        shown += [picture for _, _, *picture in sorted(found)]
-        pictures = []
-        for i, (solver, label, png) in enumerate(shown):
-            file = f"pictures/{name}_{file_name(title)}_{i}.png"
-            (folder / file).write_bytes(png)
-            pictures.append({"solver": solver, "label": label, "file": file})
-        groups.append({"title": title, "pictures": pictures})
-    return groups
+def experiment(name, results, of_readme, folder, df=None):
+    """All that the page of an experiment shows, but its configurations and its age.
 
-
-def results_of(df):
-    """Results of benchopt, as ``read`` gives the published ones."""
-    return slim(df)
-
-
-def experiment(name, results, of_readme, folder):
-    """All that the page of an experiment shows, but its configurations and its age."""
+    ``df`` is the DataFrame of benchopt that the results are of, for all its pictures.
+    """
     tables = tables_of(results, of_readme)
     cells = " ".join(
         cell for table in tables for row in table["rows"] for cell in row[1:]
@@ -150,6 +104,7 @@ def experiment(name, results, of_readme, folder):
     images = []
     if "per_image" in results:
         images = list(unpacked(results["per_image"].dropna())["image"].unique())
+    pictures = details_of(results, *images[:1]) if df is None else images_of(df)
     return {
         "name": name,
         "n_solvers": results["solver_name"].nunique(),
@@ -160,8 +115,8 @@ def experiment(name, results, of_readme, folder):
         "has_seeds": "[" in cells,
         "n_images": len(images),
         "has_seconds": " s)" in cells,
-        "pictured": images[0] if images else "the first test image",
-        "groups": pictures_of(name, results, folder),
+        "are_details": df is None,
+        "groups": groups_of(name, results, pictures, folder),
         "facts": facts_of(results, images),
         "comments": [],
         "configs": {},
@@ -203,7 +158,7 @@ def published_experiments(folder):
 
 def own_experiments(own, folder):
     """What the pages of {name: results of benchopt} show."""
-    return [experiment(n, results_of(df), [], folder) for n, df in own.items()]
+    return [experiment(name, slim(df), [], folder, df) for name, df in own.items()]
 
 
 def build(folder, own=None):

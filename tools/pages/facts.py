@@ -24,9 +24,16 @@ def facts_of(results, images):
     return [
         *facts,
         ("Run", each(lambda run: run["date"][:10])),
+        ("Commit", each(commit_of)),
         ("Machine", each(lambda r: f"{r['gpu'] or r['cpu']}, threads: {r['threads']}")),
         ("Versions", each(lambda r: ", ".join(map(" ".join, r["versions"].items())))),
     ]
+
+
+def commit_of(run):
+    if not run.get("commit"):
+        return "not known"
+    return run["commit"][:7] + ", with changes" * bool(run["dirty"])
 
 
 def git(*command):
