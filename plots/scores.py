@@ -29,6 +29,8 @@ def cell(name, value):
         return seconds(value)
     if name == "n_network_calls":
         return f"{value:.0f}"
+    if name == "data_fit":
+        return number(value, 6)
     return number(value, 2 if name.startswith("psnr") else 4)
 
 

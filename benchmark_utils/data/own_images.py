@@ -60,9 +60,23 @@ def own_problem(physics, noise_level=None):
         A text is the name of a problem, or of a file: /my/file.py.
     noise_level : float or None
         None: that of the problem, or of the physics.
+
+    Raises
+    ------
+    NotApplicable
+        It is something else.
     """
     if isinstance(physics, str):
         return make_problem(physics, noise_level=noise_level)
+    if not callable(physics) or (
+        isinstance(physics, dinv.physics.Physics)
+        and not isinstance(physics, dinv.physics.LinearPhysics)
+    ):
+        raise NotApplicable(
+            f"physics is a {type(physics).__name__}: it must be the name of a problem "
+            "or of a file, a deepinv.physics.LinearPhysics, or a function "
+            "(shape, generator) that makes it."
+        )
     if isinstance(physics, dinv.physics.LinearPhysics):
         operator = physics
 

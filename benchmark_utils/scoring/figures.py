@@ -10,6 +10,7 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from benchmark_utils.scoring.views import COLOURS
 
@@ -167,6 +168,7 @@ def against_time(curves, style, front=None):
     if min(min(psnr) for _, psnr in curves.values()) < floor:
         axis.set_ylim(floor, best + 0.05 * SHOWN_DB)
     axis.set(xscale="log", xlabel="Time (s)", ylabel="PSNR (dB)")
+    label_times(axis.xaxis)
     axis.grid(color="0.9", linewidth=0.4)
     axis.spines[["top", "right"]].set_visible(False)
     longest = max(
@@ -183,6 +185,20 @@ def against_time(curves, style, front=None):
     n_lines = -(-len(legend.get_texts()) // n_columns)
     figure.set_figheight(2.0 + 0.14 * n_lines)
     return figure
+
+
+def label_times(axis):
+    """A few round numbers on a logarithmic axis, without exponents, which are small."""
+    low, high = axis.get_view_interval()
+    decades = math.log10(high / low)
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter("{x:g}")
+    if decades > 2:
+        axis.set_major_locator(LogLocator(numticks=6))
+    elif decades > 0.8:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    else:
+        axis.set_major_locator(MaxNLocator(5))
 
 
 def finite(times, psnr):

@@ -275,7 +275,11 @@ def test_nothing_is_printed_but_what_the_function_prints(output, capfd):
         ({"images": "/no/folder", "physics": "sr4"}, "images=/no/folder is not there"),
         ({"images": 255 * IMAGES, "physics": "sr4"}, "look like 0..255"),
         ({"images": IMAGES, "physics": "no"}, "Unknown problem 'no'"),
-        ({"images": IMAGES, "physics": 3}, "make must be a function"),
+        ({"images": IMAGES, "physics": 3}, "physics is a int: it must be"),
+        (
+            {"images": IMAGES, "physics": dinv.physics.PhaseRetrieval(lambda x: x)},
+            "physics is a PhaseRetrieval: it must be",
+        ),
     ],
 )
 def test_images_and_physics_without_meaning_are_refused(arguments, sentence):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from PIL import Image
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.data.batches import Batch
@@ -213,6 +214,10 @@ def test_arrays_of_any_layout_are_taken(change, measured):
         ({"y": torch.rand(1, 3, 64, 64, dtype=torch.cfloat)}, "torch.view_as_real"),
         ({"y": torch.full((1, 3, 64, 64), torch.nan)}, "NaN or infinite"),
         ({"y": np.zeros((1, 3, 64, 64), np.uint8)}, "y has whole numbers"),
+        ({"y": None}, "y is a NoneType: it must be a tensor or a numpy array"),
+        ({"y": Image.new("RGB", (64, 64))}, "y is a Image: it must be a tensor"),
+        ({"y": torch.rand(1, 3, 32, 32)}, r"A_adjoint does not take y, of .* 32, 32\)"),
+        ({"y": 255 * torch.rand(1, 3, 64, 64)}, "of images in .0, 1.: .* Divide y"),
         ({"solver": "all"}, "solver must name one solver, and not 'all'"),
         ({"solver": None}, "solver must name one solver, and not None"),
         ({"step_size": 3}, "TV has no step_size: its parameters are reg"),

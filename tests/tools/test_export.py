@@ -1,6 +1,7 @@
 """tools/export.py makes the tables and figures of a paper, or says why it cannot."""
 
 import re
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -258,6 +259,26 @@ def test_what_is_far_below_does_not_squeeze_the_others():
     assert 10 < np.ptp(axis.get_ylim()) < 15
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels[0] == "A" and "8.0 dB" in labels[1] and labels[2] == "C"
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    "shortest, longest", [(1e-4, 1e2), (0.01, 0.5), (0.3, 9), (0.5, 0.9), (3, 4)]
+)
+def test_times_are_some_round_numbers_apart_from_each_other(shortest, longest):
+    curves = {"A": ([shortest], [20]), "B": ([longest], [21])}
+    with plt.rc_context(drawing.STYLE):
+        figure = drawing.against_time(curves, drawing.styles(curves))
+        figure.canvas.draw()
+    axis = figure.axes[0].xaxis
+    low, high = axis.get_view_interval()
+    shown = [t for t in axis.get_ticklabels() if low <= t.get_position()[0] <= high]
+    boxes = [label.get_window_extent() for label in shown]
+    assert 3 <= len(shown) <= 10
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    # The letters of an exponent would have 5 points.
+    assert not any("$" in label.get_text() for label in shown)
+    assert not any(label.get_text() for label in axis.get_minorticklabels())
     plt.close(figure)
 
 

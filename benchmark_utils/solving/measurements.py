@@ -1,0 +1,127 @@
+"""Measurements of the user, of which there is no truth, and their operator."""
+
+import copy
+
+import deepinv as dinv
+import numpy as np
+import torch
+
+from benchmark_utils.common.errors import NotApplicable
+from benchmark_utils.data.batches import Batch
+from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS
+from benchmark_utils.physics.noise import is_signal_dependent
+from benchmark_utils.physics.own_operator import checked
+
+# The side (pixels) of the smallest image whose noise is estimated.
+SMALLEST_ESTIMATED = 48
+
+# Measurements this many times those of images in [0, 1] are of another range: noise is
+# well below, and 0..255 well above.
+OUT_OF_RANGE = 20
+
+
+def as_measurements(y):
+    """y as a tensor of finite floats, where it is."""
+    if isinstance(y, np.ndarray):
+        # torch takes neither flipped arrays nor those of another order of bytes.
+        y = np.ascontiguousarray(y, dtype=y.dtype.newbyteorder("="))
+    if not isinstance(y, np.ndarray | torch.Tensor):
+        raise NotApplicable(
+            f"y is a {type(y).__name__}: it must be a tensor or a numpy array (B, ...)."
+        )
+    measured = torch.as_tensor(y).detach()
+    if measured.is_complex():
+        raise NotApplicable("y is complex: give torch.view_as_real of it.")
+    if not measured.is_floating_point():
+        raise NotApplicable(
+            f"y has whole numbers ({measured.dtype}): give floats, of images with "
+            "values in about [0, 1]."
+        )
+    if not bool(measured.isfinite().all()):
+        raise NotApplicable("y has values that are NaN or infinite.")
+    return measured
+
+
+def batch_of(y, physics):
+    """y and a copy of its physics, both checked."""
+    if not isinstance(physics, dinv.physics.LinearPhysics):
+        raise NotApplicable(
+            f"physics is a {type(physics).__name__}: it must be a "
+            "deepinv.physics.LinearPhysics."
+        )
+    physics = copy.deepcopy(physics).to("cpu")
+    if y.ndim == 3:
+        raise NotApplicable(
+            f"y has the shape {tuple(y.shape)}: it must be a batch (B, C, H, W), as "
+            "y[None] is."
+        )
+    try:
+        x = physics.A_adjoint(y)
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise NotApplicable(
+            f"physics.A_adjoint does not take y, of shape {tuple(y.shape)}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    kinds = {1: IMAGES, 2: COMPLEX_IMAGES, 3: IMAGES}
+    domain = VECTORS if x.ndim == 2 else kinds.get(x.shape[1]) if x.ndim == 4 else None
+    if domain is None:
+        raise NotApplicable(
+            f"A_adjoint of y, of shape {tuple(y.shape)}, has the shape "
+            f"{tuple(x.shape)}: it must be a batch of images (B, C, H, W) of 1 or 3 "
+            "channels, of 2 for complex ones, or of vectors (B, n)."
+        )
+    expected = tuple(physics.A(x).shape)
+    if expected != tuple(y.shape):
+        raise NotApplicable(
+            f"y has the shape {tuple(y.shape)}, and physics.A gives {expected} of "
+            f"images of shape {tuple(x.shape)}: give the physics that measured y."
+        )
+    checked(physics, x.shape[1:], "physics", len(x))
+    _check_range(y, physics, x.shape)
+    names = tuple(f"image {i}" for i in range(len(y)))
+    return Batch(y=y, physics=physics, names=names, domain=domain)
+
+
+@torch.no_grad()
+def _check_range(y, physics, shape):
+    """Raise ``NotApplicable`` for measurements of images in 0..255."""
+    generator = torch.Generator().manual_seed(0)
+    some = torch.ones(shape), torch.rand(shape, generator=generator)
+    of_unit_images = max(physics.A(x).abs().max() for x in some)
+    largest = y.abs().max()
+    if largest > OUT_OF_RANGE * of_unit_images:
+        raise NotApplicable(
+            f"y has values up to {largest:.3g}, and physics.A makes "
+            f"{of_unit_images:.3g} of images in [0, 1]: solvers are for those. Divide "
+            "y by the range of x, as 255."
+        )
+
+
+def set_noise(batch, noise_level):
+    """Give the physics of a batch its noise; say where it is from."""
+    physics, model = batch.physics, batch.physics.noise_model
+    if noise_level is not None:
+        noise_level = float(noise_level)
+        said = f"noise level {noise_level:.4g}, given"
+    elif is_signal_dependent(physics):
+        return f"{type(model).__name__} of physics"
+    elif isinstance(model, dinv.physics.GaussianNoise):
+        return f"noise level {float(model.sigma.max()):.4g}, of physics"
+    else:
+        noise_level = _estimated_noise(batch.y)
+        said = f"noise level {noise_level:.4g}, estimated"
+    physics.noise_model = dinv.physics.GaussianNoise(sigma=noise_level)
+    return said
+
+
+def _estimated_noise(y):
+    """The level of the noise of a batch of images (B, C, H, W)."""
+    if y.ndim != 4 or min(y.shape[-2:]) < SMALLEST_ESTIMATED:
+        raise NotApplicable(
+            "The noise of measurements that are no image, or a small one, cannot be "
+            "estimated: give noise_level, or a noise model to physics."
+        )
+    # With the patches of every third pixel alone, small images have too few.
+    stride = 1 if min(y.shape[-2:]) < 256 else 3
+    estimator = dinv.models.PatchCovarianceNoiseEstimator
+    return float(estimator.estimate_noise(y, stride=stride).square().mean().sqrt())
