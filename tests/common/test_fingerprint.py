@@ -182,38 +182,15 @@ def test_what_a_run_does_not_depend_on_leaves_it_cached(place):
     assert not computed(place)
 
 
-@pytest.mark.parametrize(
-    "file",
-    [
-        "physics/data_term.py",
-        "physics/problems.py",
-        "physics/kernels/levin09.npz",
-        "scoring/metrics.py",
-        "solving/solver.py",
-    ],
-)
-def test_shared_code_that_all_import_is_seen(place, file):
-    path = place / "repository/benchmark_utils" / file
-    before = path.read_bytes()
-    path.write_bytes(before + b"\nAPPENDED = 1\n")
-    assert computed(place) == RUNS
-    path.write_bytes(before)
+@pytest.mark.parametrize("file", ["data_term.py", "kernels/levin09.npz"])
+def test_shared_code_and_data_that_all_use_are_seen(place, file):
+    append(place / "repository/benchmark_utils/physics" / file)
     assert computed(place) == RUNS
 
 
 def test_the_tuned_values_of_a_solver_are_seen(place):
     tune(place, "Pseudo-inverse", 0.0123)
     assert computed(place) == of("Pseudo-inverse")
-
-
-def test_weights_in_use_are_seen(place):
-    path = place / "repository" / WEIGHTS.format("denoiser")
-    before = path.read_bytes()
-    path.write_bytes(before + b"\n")
-    # The checksum is wrong, and the solver is skipped.
-    assert computed(place) == of("PnP-HQS")
-    path.write_bytes(before)
-    assert computed(place) == of("PnP-HQS")
 
 
 @pytest.mark.parametrize(
@@ -236,6 +213,12 @@ def test_pictures_of_a_dataset_of_the_user_are_seen(place):
 def test_a_dataset_is_seen(place):
     append(place / "repository/datasets/simulated.py")
     assert computed(place) == of("simulated")
+
+
+def test_weights_in_use_are_seen(place):
+    append(place / "repository" / WEIGHTS.format("denoiser"), "\n")
+    # The checksum is wrong, and the solver is skipped.
+    assert computed(place) == of("PnP-HQS")
 
 
 def test_advice_that_was_followed_is_seen(place):
@@ -267,6 +250,19 @@ def instance():
 @pytest.fixture
 def objective():
     return BENCHMARK.get_benchmark_objective().get_instance
+
+
+@pytest.mark.parametrize(
+    "file", ["physics/problems.py", "scoring/metrics.py", "solving/solver.py"]
+)
+@pytest.mark.parametrize("dataset", ["simulated", "natural", "brain"])
+@pytest.mark.parametrize("solver", ["TV", "PnP-HQS", "U-Net"])
+def test_code_that_all_share_counts_in_each_run(
+    file, dataset, solver, instance, objective
+):
+    parts = objective(), instance("dataset", dataset), instance("solver", solver)
+    path = ROOT / "benchmark_utils" / file
+    assert any(path in part.dependencies().code for part in parts)
 
 
 def test_a_worker_keeps_the_fingerprint_that_it_is_sent(instance):
