@@ -25,6 +25,7 @@ from benchmark_utils.scoring import figures as drawing
 from benchmark_utils.scoring.tables import latex as escaped
 from tools import export
 from tools.export import main
+from tools.paper.figures import scale_of
 
 SOLVERS = ["TV[n_iter=5]", "Pseudo-inverse"]
 
@@ -296,9 +297,9 @@ def test_long_names_are_broken_to_the_width_of_a_picture():
 
 def test_no_detail_is_shown_of_a_measurement_that_is_no_image():
     truth = np.zeros((64, 64, 3))
-    assert export.scale_of(np.zeros((16, 16, 3)), truth) == 4
-    assert export.scale_of(np.zeros((90, 64, 3)), truth) is None
-    assert export.scale_of(np.zeros((52, 52, 3)), truth) is None
+    assert scale_of(np.zeros((16, 16, 3)), truth) == 4
+    assert scale_of(np.zeros((90, 64, 3)), truth) is None
+    assert scale_of(np.zeros((52, 52, 3)), truth) is None
 
 
 # Names

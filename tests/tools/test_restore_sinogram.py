@@ -10,6 +10,7 @@ import torch
 from benchmark_utils.api import restore
 from benchmark_utils.common import NotApplicable, Unavailable
 from benchmark_utils.data import random_phantoms
+from benchmark_utils.data.scans import read_scan
 from benchmark_utils.physics import Tomography
 from benchmark_utils.physics.rays import Geometry
 from tools import restore_sinogram
@@ -17,7 +18,6 @@ from tools.restore_sinogram import (
     centre_of_rotation,
     error_of_other_rays,
     measurement,
-    read_scan,
 )
 
 SIDE, N_BINS, N_ANGLES, CENTRE, PHOTONS = 48, 90, 40, 42.3, 1e5
