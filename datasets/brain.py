@@ -25,8 +25,8 @@ class Dataset(ImageDataset):
     20 slices of 256x256 pixels, from the teeth (1) to the vertex (20), that ship with
     this repository (benchmark_utils/data/medical/README.md). Magnitudes are divided by
     the largest value of the volume; the phase is simulated, a smooth one for each
-    slice, which never changes. ``img_size``: means of 2x2 pixels where it is 128 or
-    less, of 4x4 where it is 64 or less, then the central crop.
+    slice, which never changes. ``img_size``: means of n x n pixels, n the whole number
+    of times that it goes into 256 (2 for 128), then the central crop.
     """
 
     name = "brain"

@@ -45,6 +45,8 @@ class Dataset(ImageDataset):
         for path in paths:
             images = read_slices(path, n - len(found))
             found |= {f"{path.stem}_{i}": image for i, image in enumerate(images)}
+            if len(found) == n:
+                break
         return found
 
 

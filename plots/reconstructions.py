@@ -154,9 +154,10 @@ class Plot(BasePlot):
         measurement = decode(pictures["measurement"][index])
         detail = find_detail(truth)
         label = "k-space" if is_phase else "Measurement"
-        if measurement.shape != decode(pictures["truth"][index]).shape:
+        whole = decode(pictures["truth"][index]).shape
+        if measurement.shape != whole:
             label += " ({1}x{0} pixels)".format(*measurement.shape)
-        measurement = enlarge(measurement, *truth.shape[:2])
+        measurement = centre(enlarge(measurement, *whole[:2]), MAX_SIDE)
 
         solvers = []
         for _, row in rows.iterrows():

@@ -31,12 +31,19 @@ SINOGRAMS = {
 }
 DATA = {**IMAGES, **VECTORS, **COMPLEX, **SINOGRAMS}
 FEW = {"n_iter": 2, "n_steps": 2, "n_coding": 2}
+# Of large networks, which are trained for two steps.
+FEWER = {"Fine-tuned": {"n_iter": 1}, "Unrolled": {"n_iter": 1}}
+
+
+def with_few_iterations(solver_class, **parameters):
+    few = FEW | FEWER.get(solver_class.name, {})
+    known = {n: v for n, v in few.items() if n in solver_class.parameters}
+    return solver_class.get_instance(**known | parameters)
 
 
 def prepared(solver_class, data, get_objective, **parameters):
     """A solver that has received these data and learned from them, as in a run."""
-    known = {n: v for n, v in FEW.items() if n in solver_class.parameters}
-    solver = solver_class.get_instance(**{**known, **parameters})
+    solver = with_few_iterations(solver_class, **parameters)
     RunContext().set_run_context("objective", "dataset", solver, 0, 0)
     seen = {**get_objective(data).get_objective(), "device": "cpu"}
     skipped, reason = solver.skip(**seen)
@@ -59,9 +66,8 @@ def solved(solver_class, data, get_objective, device, seed=0, **parameters):
 
     What a run keeps of the result, its pictures too, is made as well.
     """
-    few = {**FEW, "seed": seed}
-    known = {n: v for n, v in few.items() if n in solver_class.parameters}
-    solver = solver_class.get_instance(**{**known, **parameters})
+    seeded = {"seed": seed} if "seed" in solver_class.parameters else {}
+    solver = with_few_iterations(solver_class, **seeded, **parameters)
     RunContext().set_run_context("objective", "dataset", solver, 0, seed)
     objective = get_objective(data)
     seen = {**objective.get_objective(), "device": device}

@@ -21,7 +21,13 @@ sys.path.insert(0, str(ROOT))
 from benchopt.benchmark import Benchmark  # noqa: E402
 from benchopt.utils.run_context import RunContext  # noqa: E402
 
-from benchmark_utils.physics import DEGRADATIONS, PROBLEMS, noise_level  # noqa: E402
+from benchmark_utils.physics import (  # noqa: E402
+    DEGRADATIONS,
+    PROBLEMS,
+    REFERENCE_NOISE,
+    noise_level,
+)
+from benchmark_utils.physics.noise import norm_scale  # noqa: E402
 from benchmark_utils.scoring import psnr  # noqa: E402
 
 TOLERANCE = 0.01
@@ -137,7 +143,8 @@ def tv_times(problem):
     reference, batch = prepare("TV", problem, n_iter=1500)
     *_, minimiser = reference.iterate(batch.y, batch.physics)
     target = float(psnr(minimiser, batch.x).mean())
-    weight = reference.reg * noise_level(batch.physics)
+    # That of solvers/tv.py.
+    weight = reference.reg * REFERENCE_NOISE * norm_scale(noise_level(batch.physics))
     solver, _ = prepare("TV", problem, n_iter=400)
     routes = {"this repository": solver.iterate(batch.y, batch.physics)}
     if problem == "denoising":

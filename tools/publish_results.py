@@ -191,9 +191,10 @@ def main(argv=None):
     target.parent.mkdir(exist_ok=True)
     if missing := [path for path in arguments.results if not path.is_file()]:
         parser.error(f"There is no file {missing[0]}.")
-    df = pd.concat(
-        [read_results(path) for path in arguments.results], ignore_index=True
-    )
+    try:
+        df = pd.concat(map(read_results, arguments.results), ignore_index=True)
+    except ValueError as error:
+        parser.error(str(error))
     if arguments.dataset is not None:
         df = df[df["dataset_name"].str.split("[").str[0] == arguments.dataset]
         if df.empty:

@@ -6,7 +6,8 @@
 The file of numpy holds complex values (coils, H, W), the origin of k-space central,
 and 0 where nothing was measured. Sensitivity maps are estimated from the centre, which
 is fully sampled; the noise, from the outermost values, unless it is given. There is no
-truth here: nothing is scored. The solvers have the hyper-parameters of the benchmark.
+truth here: nothing is scored. The solvers have the hyper-parameters of the nearest
+problem of the benchmark.
 """
 
 import argparse
@@ -19,17 +20,15 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from benchopt.benchmark import Benchmark
-from benchopt.utils.parametrized_name_mixin import product_param
-from benchopt.utils.run_context import RunContext
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.common import NotApplicable  # noqa: E402
-from benchmark_utils.data import COMPLEX_IMAGES, Batch  # noqa: E402
+from benchmark_utils.api import restore  # noqa: E402
+from benchmark_utils.common import NotApplicable, Unavailable  # noqa: E402
 from benchmark_utils.physics import estimated_maps  # noqa: E402
 from benchmark_utils.physics.kspace import as_channels  # noqa: E402
+from tools.paper.files import picture_file  # noqa: E402
 
 SOLVERS = ["Adjoint", "Pseudo-inverse", "TV", "PnP-ADMM"]
 # The outermost measured values, where the image is weak, are nearly noise alone.
@@ -38,8 +37,8 @@ SHARE_OF_NOISE = 0.1
 QUANTILE = 0.999
 
 
-def batch_of(kspace, noise_level=None, size=24):
-    """The Batch of measured k-space, scaled so that magnitudes are in [0, 1].
+def measurement(kspace, noise_level=None, size=24):
+    """y and physics of measured k-space, scaled so that magnitudes are in [0, 1].
 
     Parameters
     ----------
@@ -54,6 +53,10 @@ def batch_of(kspace, noise_level=None, size=24):
     ------
     NotApplicable
         The array is something else, or nothing is measured.
+
+    Returns
+    -------
+    tensor (1, 2, coils, H, W), and a deepinv MultiCoilMRI
     """
     if not np.iscomplexobj(kspace) or kspace.ndim != 3:
         raise NotApplicable(
@@ -70,7 +73,23 @@ def batch_of(kspace, noise_level=None, size=24):
     physics = dinv.physics.MultiCoilMRI(mask=mask, coil_maps=estimated_maps(y, size))
     largest = physics.A_adjoint(y).norm(dim=1).quantile(QUANTILE)
     physics.noise_model = dinv.physics.GaussianNoise(sigma=noise_level / float(largest))
-    return Batch(y / largest, physics, names=("k-space",), domain=COMPLEX_IMAGES)
+    return y / largest, physics
+
+
+def read_kspace(path):
+    """The array of a file of numpy.
+
+    Raises
+    ------
+    Unavailable
+        The file is not there, or is another one.
+    """
+    try:
+        return np.load(path)
+    except FileNotFoundError as error:
+        raise Unavailable(f"There is no file {path}.") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise Unavailable(f"{path} is no file of numpy that can be read.") from error
 
 
 def estimated_noise(y, mask):
@@ -83,43 +102,23 @@ def estimated_noise(y, mask):
     return float(parts.abs().median() / 0.6745)
 
 
-def restored(name, batch):
-    """What a solver of the benchmark makes of a batch: (2, H, W)."""
-    benchmark = Benchmark(ROOT, no_cache=True)
-    ((solver_class, parameters),) = benchmark.check_solver_patterns([name])
-    solver = solver_class.get_instance(**next(iter(product_param(parameters))))
-    RunContext().set_run_context("restore", "k-space", solver, 0, 0)
-    data = {
-        "train": [],
-        "test": [batch],
-        "dataset": "brain",
-        "problem": "multicoil_mri",
-    }
-    skipped, reason = solver.skip(**data, device="cpu")
-    if skipped:
-        raise NotApplicable(f"{name}: {reason}")
-    solver.set_objective(**data, device="cpu")
-    solver.pre_run_hook(None)
-    solver.run(lambda: True)
-    return solver.get_result()["x_hat"][0][0]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("kspace", type=Path)
-    parser.add_argument("picture", type=Path)
+    parser.add_argument("picture", type=picture_file)
     parser.add_argument("-s", "--solver", action="append", help="can be given again")
     parser.add_argument("--noise", type=float, help="level, on the scale of the file")
     parser.add_argument("--size", type=int, default=24, help="of the sampled centre")
     arguments = parser.parse_args()
     try:
-        batch = batch_of(np.load(arguments.kspace), arguments.noise, arguments.size)
+        kspace = read_kspace(arguments.kspace)
+        y, physics = measurement(kspace, arguments.noise, arguments.size)
         images = {}
         for name in arguments.solver or SOLVERS:
             start = time.perf_counter()
-            images[name] = restored(name, batch).norm(dim=0)
+            images[name] = restore(y, physics, name)[0].norm(dim=0).cpu()
             print(f"{name}: {time.perf_counter() - start:.1f} s")
-    except NotApplicable as error:
+    except (NotApplicable, Unavailable) as error:
         raise SystemExit(str(error)) from error
     matplotlib.use("Agg")
     figure, axes = plt.subplots(1, len(images), figsize=(3 * len(images), 4))

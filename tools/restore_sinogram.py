@@ -33,6 +33,7 @@ from benchmark_utils.data.scans import read_scan  # noqa: E402
 from benchmark_utils.physics import Tomography, inverse_radon  # noqa: E402
 from benchmark_utils.physics.noise import LowDoseNoise  # noqa: E402
 from benchmark_utils.physics.rays import Geometry  # noqa: E402
+from tools.paper.files import picture_file  # noqa: E402
 
 SOLVERS = ["Filtered back-projection", "TV", "PnP-HQS"]
 # Of the largest mean integral: what absorbs more belongs to the sample.
@@ -144,7 +145,7 @@ def error_of_other_rays(x, physics, scan, centre, every):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("sinogram", type=Path)
-    parser.add_argument("picture", type=Path)
+    parser.add_argument("picture", type=picture_file)
     add = parser.add_argument
     add("-s", "--solver", action="append", help="can be given again")
     add("--row", type=int, default=0, help="of the detector")

@@ -155,7 +155,7 @@ def main():
     if args.report:
         return print("\n".join(report(benchmark.get_solvers())))
     if args.config:
-        config = yaml.safe_load(args.config.read_text())
+        config = yaml.safe_load(args.config.read_text()) or {}
     datasets = args.dataset or config.get("dataset")
     solvers = args.solver or config.get("solver")
     if not datasets or not solvers:

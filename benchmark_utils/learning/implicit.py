@@ -41,9 +41,10 @@ def implicit_solution(x, gradient, max_iter=100, tol=1e-4):
 
 
 def prox(f, z, gamma):
-    """``f.prox(z, gamma)``, with gradients to z, gamma and y.
+    """``f.prox(z, gamma)``, with gradients to z and gamma.
 
-    Closed forms have theirs from autograd; others do not store their iterations.
+    Closed forms have theirs from autograd, and one to y; others do not store their
+    iterations.
     """
     if isinstance(f, DiagonalDataTerm) or not torch.is_grad_enabled():
         return f.prox(z, gamma)

@@ -84,7 +84,8 @@ class SingleCoilMri(Problem):
         kept whole: it is 0.32 of what is measured.
     masks : one for all the images that are measured together, up to eight ("shared"),
         or one for each ("per_image"). A number: how many there are in all, the same
-        for training and for test images, which take them in turn.
+        for training and for test images; each batch of up to eight images takes them
+        in turn, from the first.
     """
 
     noise: str = strength("gaussian", one_of("gaussian"))
@@ -152,7 +153,8 @@ def check_mri(name, batches):
 def coil_maps(n_coils, shape, generator):
     """Smooth random sensitivity maps: complex (1, n_coils, H, W), sum_n |S_n|^2 = 1.
 
-    Each coil is a Gaussian of space around a point outside of the image, with a phase
+    Each coil is a Gaussian of space around a point of a circle through the middle of
+    the sides of the image, or of one that is larger by a fifth at most, with a phase
     that is linear in space; the coils surround the image.
     """
     rows, columns = (torch.linspace(-1, 1, n) for n in shape)

@@ -75,8 +75,9 @@ class Inpainting(Problem):
     """Each pixel is missing with probability ``missing``; one mask per image.
 
     missing : share of the pixels that are missing.
-    masks : how many masks there are in all, the same for training and for test images,
-        which take them in turn; 0 for a mask of its own for each image.
+    masks : how many masks there are in all, the same for training and for test images;
+        each batch of up to eight images takes them in turn, from the first. 0 for a
+        mask of its own for each image.
     """
 
     missing: float = strength(0.5, SHARE)

@@ -30,6 +30,7 @@ from benchmark_utils.data.own_images import dataset_of
 from benchmark_utils.scoring.functions import solver_from_function
 from benchmark_utils.scoring.report import Report
 from benchmark_utils.scoring.results import final_scores
+from benchmark_utils.solving.by_name import datasets_by_name, solvers_by_name
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -143,7 +144,7 @@ def evaluate(
     with standard_modes():
         benchmark = _benchmark_without(name)
         if images is None:
-            datasets = benchmark.check_dataset_patterns(as_list(dataset))
+            datasets = datasets_by_name(benchmark, as_list(dataset))
         else:
             own = dataset_of(images, physics, noise_level)
             datasets = [(own, own.parameters)]
@@ -180,7 +181,7 @@ def _check_is_new(name, solvers):
 def _evaluate(
     benchmark, function, datasets, name, against, output, requires_grad, device, verbose
 ):
-    others = benchmark.check_solver_patterns(as_list(against)) if against else []
+    others = solvers_by_name(benchmark, as_list(against)) if against else []
     _check_is_new(name, [solver for solver, _ in others])
     failures, log = [], io.StringIO()
     ours = solver_from_function(function, name, requires_grad, failures)

@@ -49,20 +49,46 @@ def digests_now(dataset_name, solver_name):
     (str, str or None), the second one None where all values are given; (None, None)
     where nothing here has these names.
     """
-    dataset, solver = _named("dataset", dataset_name), _named("solver", solver_name)
+    dataset, solver = _dataset(dataset_name), _solver(solver_name)
     if dataset is None or solver is None:
         return None, None
+    code, entries = solver
     values = None
-    if solver.is_tuned():
+    if entries is not None:
         # Datasets of vectors have no choice of problems.
         problem = getattr(dataset, "problem", None)
-        entries = tuned.tuned_state(tuned.solver_key(solver))
         values = digest([e for e in entries if tuned.parse_key(e[1])[0] == problem])
-        # Its digest is that of a solver whose values are all given.
-        solver.is_tuned = lambda: False
+    return code_of_run(_objective(), dataset, code), values
+
+
+# What is the same in many rows is looked at once.
+
+
+@cache
+def _objective():
     (objective,) = _classes()["obj"]
-    code = code_of_run(objective.get_instance(), dataset, solver.code_digest())
-    return code, values
+    return objective.get_instance()
+
+
+@cache
+def _dataset(name):
+    return _named("dataset", name)
+
+
+@cache
+def _solver(name):
+    """The digest of a solver's code, and the tuned values that it may use.
+
+    None for these where all are given; None where nothing has this name.
+    """
+    if (solver := _named("solver", name)) is None:
+        return None
+    if not solver.is_tuned():
+        return solver.code_digest(), None
+    entries = tuned.tuned_state(tuned.solver_key(solver))
+    # Its digest is that of a solver whose values are all given.
+    solver.is_tuned = lambda: False
+    return solver.code_digest(), entries
 
 
 def of_present_code(results):

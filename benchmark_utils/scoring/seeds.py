@@ -1,15 +1,11 @@
 """Trainings from several seeds as one solver: their mean, and their spread."""
 
-import re
-
-from benchmark_utils.scoring.results import KEYS, OF_IMAGES
-
-SEED = re.compile(r"(?<=[\[,])seed=[^,\]]+,?")
+from benchmark_utils.scoring.results import KEYS, OF_IMAGES, mean_or_nan, without
 
 
 def without_seed(name):
     """The name of a solver without its seed: U-Net of U-Net[seed=1]."""
-    return SEED.sub("", name).replace(",]", "]").replace("[]", "")
+    return without(name, "seed")
 
 
 def over_seeds(scores, of_images=None):
@@ -31,13 +27,13 @@ def over_seeds(scores, of_images=None):
         given, where no name has a seed.
     of_images : DataFrame or None
     """
-    if not scores["solver_name"].str.contains(SEED).any():
+    named = scores.assign(solver_name=scores["solver_name"].map(without_seed))
+    if named["solver_name"].equals(scores["solver_name"]):
         return scores, of_images
     numbers = list(scores.select_dtypes("number"))
-    named = scores.assign(solver_name=scores["solver_name"].map(without_seed))
     groups = named.groupby(KEYS, sort=False)
     found = groups.first()
-    found[numbers] = groups[numbers].agg(lambda values: values.mean(skipna=False))
+    found[numbers] = groups[numbers].agg(mean_or_nan)
     found = found.join(groups[numbers].std().add_suffix("_spread"))
     if of_images is not None and not of_images.empty:
         drawn = [*KEYS, "repetition", "image"]
@@ -46,5 +42,5 @@ def over_seeds(scores, of_images=None):
         )
         kept = [score for score in OF_IMAGES if score in of_images]
         means = of_images.groupby(drawn, sort=False)[kept]
-        of_images = means.agg(lambda values: values.mean(skipna=False)).reset_index()
+        of_images = means.agg(mean_or_nan).reset_index()
     return found.reset_index(), of_images

@@ -9,11 +9,13 @@ import torch
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS
-from benchmark_utils.physics.noise import is_signal_dependent
 from benchmark_utils.physics.own_operator import checked
 
 # The side (pixels) of the smallest image whose noise is estimated.
 SMALLEST_ESTIMATED = 48
+
+# What deepinv gives to an operator that is made without noise.
+NO_MODEL = dinv.physics.NoiseModel
 
 # Measurements this many times those of images in [0, 1] are of another range: noise is
 # well below, and 0..255 well above.
@@ -42,8 +44,11 @@ def as_measurements(y):
     return measured
 
 
-def batch_of(y, physics):
-    """y and a copy of its physics, both checked."""
+def batch_of(y, physics, noise_level=None):
+    """A Batch of y and of a copy of its physics, both checked; where the noise is from.
+
+    ``noise_level`` is that of Gaussian noise, in place of the noise of ``physics``.
+    """
     if not isinstance(physics, dinv.physics.LinearPhysics):
         raise NotApplicable(
             f"physics is a {type(physics).__name__}: it must be a "
@@ -76,10 +81,11 @@ def batch_of(y, physics):
             f"y has the shape {tuple(y.shape)}, and physics.A gives {expected} of "
             f"images of shape {tuple(x.shape)}: give the physics that measured y."
         )
+    physics.noise_model, said = _noise_of(y, physics, noise_level)
     checked(physics, x.shape[1:], "physics", len(x))
     _check_range(y, physics, x.shape)
     names = tuple(f"image {i}" for i in range(len(y)))
-    return Batch(y=y, physics=physics, names=names, domain=domain)
+    return Batch(y=y, physics=physics, names=names, domain=domain), said
 
 
 @torch.no_grad()
@@ -97,21 +103,26 @@ def _check_range(y, physics, shape):
         )
 
 
-def set_noise(batch, noise_level):
-    """Give the physics of a batch its noise; say where it is from."""
-    physics, model = batch.physics, batch.physics.noise_model
+def _noise_of(y, physics, noise_level):
+    """The noise model for solvers to see, and where it is from, in words."""
+    model = physics.noise_model
     if noise_level is not None:
         noise_level = float(noise_level)
         said = f"noise level {noise_level:.4g}, given"
-    elif is_signal_dependent(physics):
-        return f"{type(model).__name__} of physics"
     elif isinstance(model, dinv.physics.GaussianNoise):
-        return f"noise level {float(model.sigma.max()):.4g}, of physics"
-    else:
-        noise_level = _estimated_noise(batch.y)
+        if model.sigma.min() < model.sigma.max():
+            raise NotApplicable(
+                "The noise model of physics has several levels: restore y in parts "
+                "that have one."
+            )
+        return model, f"noise level {float(model.sigma.max()):.4g}, of physics"
+    elif isinstance(model, dinv.physics.ZeroNoise) or type(model) is NO_MODEL:
+        noise_level = _estimated_noise(y)
         said = f"noise level {noise_level:.4g}, estimated"
-    physics.noise_model = dinv.physics.GaussianNoise(sigma=noise_level)
-    return said
+    else:
+        # That of a kind without data term is refused where the operator is checked.
+        return model, f"{type(model).__name__} of physics"
+    return dinv.physics.GaussianNoise(sigma=noise_level), said
 
 
 def _estimated_noise(y):

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from benchmark_utils.physics.ct import CT_PROBLEMS
+from benchmark_utils.physics.mri import MRI_PROBLEMS
 from benchmark_utils.physics.problems import PROBLEMS, default_strength
 from benchmark_utils.physics.tomography import Tomography
 from benchmark_utils.solving.tuned import parse_key
@@ -36,6 +37,12 @@ def nearest_problem(batch):
         strengths["missing"] = float((physics.mask == 0).float().mean())
     elif isinstance(physics, dinv.physics.Denoising):
         name = "denoising"
+    elif isinstance(physics, dinv.physics.MultiCoilMRI | dinv.physics.MRI):
+        is_multicoil = isinstance(physics, dinv.physics.MultiCoilMRI)
+        name = "multicoil_mri" if is_multicoil else "mri"
+        strengths["acceleration"] = 1 / float((physics.mask != 0).float().mean())
+        if is_multicoil:
+            strengths["n_coils"] = physics.coil_maps.shape[1]
     elif isinstance(physics, Tomography):
         name = _nearest_scan(physics.geometry)
         strengths |= {
@@ -52,7 +59,7 @@ def defaults_of(problem):
     """The strengths that the name of a problem stands for where it gives none."""
     name, options = parse_key(problem)
     strengths = (option.partition("=")[0] for option in options)
-    problems = {**PROBLEMS, **CT_PROBLEMS}
+    problems = {**PROBLEMS, **MRI_PROBLEMS, **CT_PROBLEMS}
     return {
         strength: default_strength(name, strength, problems) for strength in strengths
     }

@@ -12,12 +12,11 @@ from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.modes import standard_modes
 from benchmark_utils.common.parameters import LEVEL
 from benchmark_utils.data.batches import measure
-from benchmark_utils.data.images import center_crop
 from benchmark_utils.data.own_images import images_of
+from benchmark_utils.solving.by_name import solvers_by_name
 from benchmark_utils.solving.measurements import (
     as_measurements,
     batch_of,
-    set_noise,
 )
 from benchmark_utils.solving.nearest import defaults_of, nearest_problem
 
@@ -54,7 +53,8 @@ def restore(
         ``physics``, whichever it is; without one, it is estimated from y (deepinv's
         PatchCovarianceNoiseEstimator, Chen et al., 2015).
     train : dict {name: image}, list, tensor (N, C, H, W), or folder
-        Images to learn from, for solvers that do: their centres of the size of x.
+        Images to learn from, for solvers that do: their centres of the size of x. Grey
+        ones are repeated for x in colours, and are the real part of complex x.
     device : str
         Where to run: auto (a GPU if there is one), cpu, cuda, cuda:1.
     seed : int
@@ -79,8 +79,7 @@ def restore(
     with standard_modes():
         measured = as_measurements(y)
         # What is on the CPU here goes to the solver's device with the batches.
-        batch = batch_of(measured.to("cpu", torch.float32), physics)
-        said = set_noise(batch, noise_level)
+        batch, said = batch_of(measured.to("cpu", torch.float32), physics, noise_level)
         instance = _instance(solver, parameters, seed)
         if instance.learns() and train is None:
             raise NotApplicable(
@@ -88,7 +87,7 @@ def restore(
                 "{name: image}."
             )
         skipped, reason = instance.skip(
-            train=_training_batches(train, batch, seed),
+            train=training_batches(train, batch, seed),
             test=[batch],
             dataset="restore",
             problem=(problem := nearest_problem(batch)),
@@ -117,9 +116,7 @@ def restore(
 def _instance(solver, parameters, seed):
     """A solver of the benchmark with its parameters, ready to draw from ``seed``."""
     benchmark = Benchmark(ROOT, no_cache=True)
-    chosen = (
-        benchmark.check_solver_patterns([solver]) if isinstance(solver, str) else []
-    )
+    chosen = solvers_by_name(benchmark, [solver]) if isinstance(solver, str) else []
     if len(chosen) != 1:
         raise NotApplicable(f"solver must name one solver, and not {solver!r}.")
     ((solver_class, found),) = chosen
@@ -137,21 +134,34 @@ def _instance(solver, parameters, seed):
     return instance
 
 
-def _training_batches(train, batch, seed):
+def _as_signal(image, batch, name):
+    """The centre of an image (C, H, W), of the shape of the signals of a batch."""
+    channels, height, width = batch.signal_shape
+    top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
+    if min(top, left) < 0:
+        raise NotApplicable(
+            f"train, {name!r} has {image.shape[1]}x{image.shape[2]} pixels, fewer than "
+            f"x, {height}x{width}."
+        )
+    image = image[:, top : top + height, left : left + width].contiguous()
+    if batch.domain.kind == "complex" and len(image) == 1:
+        return torch.cat([image, torch.zeros_like(image)])
+    if len(image) not in (1, channels):
+        raise NotApplicable(
+            f"train, {name!r} has {len(image)} channels, and x has {channels}: give "
+            "grey images."
+        )
+    return image.expand(channels, -1, -1)
+
+
+def training_batches(train, batch, seed):
+    """Batches of images to learn from, measured as ``batch`` is; [] for None."""
     if train is None:
         return []
-    shape = batch.signal_shape
     generator = torch.Generator().manual_seed(seed)
     batches = []
     for name, image in images_of(train, "train").items():
-        x = center_crop(image.expand(shape[0], -1, -1), None, name)
-        top, left = ((side - n) // 2 for side, n in zip(x.shape[1:], shape[1:]))
-        if min(top, left) < 0:
-            raise NotApplicable(
-                f"train, {name!r} has {x.shape[1]}x{x.shape[2]} pixels, fewer than x, "
-                f"{shape[1]}x{shape[2]}."
-            )
-        x = x[:, top : top + shape[1], left : left + shape[2]].contiguous()
+        x = _as_signal(image, batch, name)
         physics = copy.deepcopy(batch.physics)
         batches.append(measure(x[None], physics, generator, (name,), batch.domain))
     return batches

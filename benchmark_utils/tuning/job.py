@@ -9,17 +9,21 @@ from benchopt.utils.run_context import RunContext
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.fingerprint import installed
+from benchmark_utils.data.domain import VECTORS
 from benchmark_utils.scoring import metrics
 from benchmark_utils.solving.search import Choice, Range
 from benchmark_utils.solving.tuned import read_tuned, solver_key
 from benchmark_utils.tuning.search import Search
-from benchmark_utils.tuning.training_data import checksum
+from benchmark_utils.tuning.training_data import seed_of
 
 # Entries of another protocol, or of none, are made anew. Where a schedule is tuned, it
 # is a newer one: its lengths share the trials.
 PROTOCOL, PROTOCOL_OF_CHOICES = 2, 3
 
 NOTHING = "nothing to tune"
+
+# What the PSNRs of an entry are of; entries that do not say it have the first.
+SIGNALS, MAGNITUDES = "signals", "magnitudes"
 
 
 class Job:
@@ -56,7 +60,7 @@ class Job:
             for name, space in solver_class.search_space.items()
             if self.parameters[name] == "tuned"
         }
-        self.seed = checksum(data.name, data.problem, self.key)
+        self.seed = seed_of(data.name, data.problem, self.key)
         self._folder = folder
 
     def __str__(self):
@@ -83,6 +87,8 @@ class Job:
             return "an entry of an older protocol"
         if entry.get("networks", {}) != self.networks:
             return "an entry of other networks"
+        if self.space and entry.get("scored", SIGNALS) != self._what_is_scored():
+            return "an entry of another score"
         if entry.get("ranges", {}) != self._described_space():
             return "an entry of another search space"
         return None
@@ -126,7 +132,10 @@ class Job:
         def go_on():
             # As in benchopt, the solver learns here that it diverged.
             x_hat = solver.get_result()["x_hat"]
-            psnrs = [metrics.psnr(ours, x) for ours, x in zip(x_hat, truths)]
+            psnrs = [
+                metrics.psnr(batch.domain.scored(ours), batch.domain.scored(x))
+                for batch, ours, x in zip(self._scored, x_hat, truths)
+            ]
             # The last iterate comes twice.
             curve[solver._n_iterates] = float(torch.cat(psnrs).mean())
             return True
@@ -145,6 +154,7 @@ class Job:
         entry |= {
             "parameters": search.values,
             "score": round(search.best.value, 3),
+            "scored": self._what_is_scored(),
             "trials": search.n_done,
             "seed": self.seed,
             "seconds": round(search.seconds),
@@ -172,6 +182,10 @@ class Job:
         context = RunContext().set_run_context("tuning", problem, self.key, 0, 0)
         context.attach(None, None, solver)
         return solver
+
+    def _what_is_scored(self):
+        domain = getattr(self.data.dataset, "domain", VECTORS)
+        return MAGNITUDES if domain.kind == "complex" else SIGNALS
 
     def _described_space(self):
         return {name: described(space) for name, space in self.space.items()}

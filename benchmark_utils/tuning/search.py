@@ -32,7 +32,7 @@ from benchmark_utils.solving.search import (
     Iterations,
     Range,
 )
-from benchmark_utils.tuning.training_data import checksum
+from benchmark_utils.tuning.training_data import seed_of
 
 # Trials of a search that tunes n values: 10 + 10 n.
 TRIALS, TRIALS_PER_VALUE = 10, 10
@@ -208,7 +208,7 @@ class Search:
         earlier = [t for t in self._trials if chosen.items() <= t.params.items()]
         if not earlier:
             return self._published() | chosen
-        seed = checksum(str(self.seed), str(self.n_done))
+        seed = seed_of(str(self.seed), str(self.n_done))
         sampler = optuna.samplers.TPESampler(
             multivariate=True, seed=seed, n_startup_trials=RANDOM // len(self._choices)
         )

@@ -10,7 +10,6 @@ from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.data.batches import measure
 from benchmark_utils.data.checked import load_checked
 from benchmark_utils.data.image_dataset import ImageDataset
-from benchmark_utils.data.images import center_crop
 
 # Crops that a score is the mean over, at least, and their side in pixels.
 N_CROPS = 10
@@ -19,7 +18,7 @@ CROP = 128
 MAX_BATCH = 8
 
 
-def checksum(*texts):
+def seed_of(*texts):
     """A whole number, 0 or more, below 2^32, that texts always give."""
     return int(hashlib.sha256("\n".join(texts).encode()).hexdigest()[:8], 16)
 
@@ -146,7 +145,7 @@ class TrainingData:
             top, left = (height - rows * size) // 2, (width - columns * size) // 2
             for row, column in product(range(rows), range(columns)):
                 i, j = top + row * size, left + column * size
-                tile = center_crop(image[:, i : i + size, j : j + size], None)
+                tile = image[:, i : i + size, j : j + size].contiguous()
                 tiles[f"{name} {size}x{size}+{j}+{i}"] = tile
         return tiles
 
@@ -155,7 +154,7 @@ class TrainingData:
         by_shape = {}
         for name, tile in tiles.items():
             by_shape.setdefault(tuple(tile.shape), []).append((name, tile))
-        seed = checksum(self.name, self.problem)
+        seed = seed_of(self.name, self.problem)
         generator = torch.Generator().manual_seed(seed)
         batches = []
         for shape, named in by_shape.items():

@@ -303,6 +303,7 @@ def test_scores_of_the_last_iterate_alone_are_not_offered_as_curves():
     df = table(("d", "A", 30.0, 1)).assign(objective_ssim=[0.9, NAN])
     df = df.assign(objective_anomaly_sr2=[-40.0, NAN], objective_psnr_kernel=[NAN, NAN])
     df = df.assign(objective_data_fit=[0.1, 0.2])
+    df = df.assign(objective_nmse=[0.1, NAN], objective_haarpsi=[0.5, NAN])
     _, options = PLOTS["curves"]._get_all_plots(df)
     assert options["score"] == ["PSNR (dB)", "Data fit"]
 
@@ -599,6 +600,13 @@ def test_a_small_measurement_is_shown_enlarged_with_its_own_size():
     card = reconstructions(truth, measurement, 255 - truth)[1]
     assert card["label"] == "Measurement (16x16 pixels)"
     assert agree(tiles(card)[0], measurement.repeat(8, 0).repeat(8, 1))
+
+
+def test_all_cards_show_the_same_part_of_a_large_picture():
+    truth = random_picture(96, 96, 3).repeat(8, 0).repeat(8, 1)
+    truth_card, measurement_card, _ = reconstructions(truth, truth[::2, ::2], truth)
+    assert agree(tiles(truth_card)[0], tiles(measurement_card)[0])
+    assert agree(tiles(truth_card)[1], tiles(measurement_card)[1])
 
 
 @pytest.mark.parametrize("shape", [(300, 400), (40, 200), (60, 40)])

@@ -1,5 +1,7 @@
 """The plots that dictionaries asked for: recovery, sweep and atoms."""
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import torch
 from benchopt.plotting.helpers import update_plot_data_style
 from conftest import BENCHMARK
 
+from benchmark_utils.physics import CT_PROBLEMS, MRI_PROBLEMS, PROBLEMS
 from benchmark_utils.scoring.pictures import atom_sheet, decode, png
 from benchmark_utils.scoring.results import with_gaps, without
 
@@ -295,6 +298,16 @@ def test_the_strength_that_was_not_given_is_at_its_default(strength, problem, de
     curves, metadata = sweep(df, problem)
     assert curves["A"] == [(default, 30), (5, 30)]
     assert metadata["xlabel"]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS | MRI_PROBLEMS | CT_PROBLEMS)
+def test_every_strength_that_is_a_number_can_be_swept_over(problem):
+    its_class = (PROBLEMS | MRI_PROBLEMS | CT_PROBLEMS)[problem]
+    numbers = [field.name for field in fields(its_class) if field.type in (int, float)]
+    assert "noise_level" in numbers and "gain" in numbers
+    for strength in numbers:
+        df = table(*(swept(strength, value, problem) for value in (2, 3)))
+        assert problems(df) == [problem]
 
 
 def test_only_problems_of_which_a_strength_takes_several_values_are_offered():

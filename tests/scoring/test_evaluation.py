@@ -264,6 +264,8 @@ def test_nothing_is_printed_but_what_the_function_prints(output, capfd):
     "arguments, sentence",
     [
         ({"images": IMAGES, "dataset": "natural"}, "not both"),
+        ({"dataset": "naturl"}, "naturl"),
+        ({"dataset": "simulated", "against": ["TVV"]}, "TVV"),
         ({"images": IMAGES}, "physics is what measures the images"),
         ({"physics": "sr4", "dataset": "natural"}, "physics is for images"),
         ({"images": 3, "physics": "sr4"}, "images must be"),

@@ -9,12 +9,13 @@ from PIL import Image
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.data.batches import Batch
-from benchmark_utils.physics import CT_PROBLEMS
+from benchmark_utils.physics import CT_PROBLEMS, MRI_PROBLEMS
 from benchmark_utils.physics.noise import draw_measurements
 from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.scoring.metrics import psnr
-from benchmark_utils.solving.nearest import nearest_problem
-from benchmark_utils.solving.restore import restore
+from benchmark_utils.solving.measurements import batch_of
+from benchmark_utils.solving.nearest import defaults_of, nearest_problem
+from benchmark_utils.solving.restore import restore, training_batches
 
 SHAPE = (3, 64, 64)
 
@@ -177,6 +178,47 @@ def test_a_solver_that_learns_needs_images(measured, tmp_path, photograph):
         restore(y, physics, train=tmp_path, **options)
     with pytest.raises(NotApplicable, match="has 40x40 pixels, fewer than x, 64x64"):
         restore(y, physics, "CDL supervised", train=torch.rand(1, 3, 40, 40))
+    grey = dinv.physics.Denoising(dinv.physics.GaussianNoise(0.1))
+    with pytest.raises(NotApplicable, match="'image 0' has 3 channels, and x has 1"):
+        restore(y[:, :1], grey, "CDL supervised", train=[photograph[0]])
+
+
+def test_grey_images_are_the_real_part_of_complex_ones(photograph):
+    mask = torch.ones(1, 1, 64, 64)
+    physics = dinv.physics.MRI(mask=mask, noise_model=dinv.physics.GaussianNoise(0.01))
+    x = torch.cat([photograph[:, :1], torch.zeros(1, 1, 64, 64)], dim=1)
+    batch, _ = batch_of(physics.A(x), physics)
+    [trained] = training_batches([photograph[0, :1]], batch, seed=0)
+    assert torch.equal(trained.x, x)
+
+
+def test_the_level_that_is_given_takes_the_place_of_a_noise_without_data_term(
+    measured, capsys
+):
+    y, physics = measured()
+    expected = restore(y, physics, "TV", 0.02, n_iter=2)
+    physics.noise_model = dinv.physics.UniformNoise(0.1)
+    assert torch.equal(restore(y, physics, "TV", 0.02, n_iter=2), expected)
+    with pytest.raises(NotApplicable, match="not UniformNoise"):
+        restore(y, physics, "TV")
+    physics.noise_model = dinv.physics.GaussianNoise(torch.tensor([0.1, 0.2]))
+    with pytest.raises(NotApplicable, match="has several levels"):
+        restore(y, physics, "TV")
+
+
+@pytest.mark.parametrize("problem", ["mri", "multicoil_mri"])
+def test_k_space_borrows_from_the_nearest_acceleration(problem):
+    options = {"noise_level": 0.02, "acceleration": 8}
+    physics = make_physics(
+        problem, (2, 64, 64), generator(), problems=MRI_PROBLEMS, **options
+    )
+    found = nearest_problem(Batch(physics.A(torch.zeros(1, 2, 64, 64)), physics))
+    name, _, strengths = found.rstrip("]").partition("[")
+    strengths = dict(s.split("=") for s in strengths.split(","))
+    assert name == problem and float(strengths["noise_level"]) == pytest.approx(0.02)
+    assert float(strengths["acceleration"]) == pytest.approx(8, rel=0.1)
+    assert strengths.get("n_coils") == ("8" if problem == "multicoil_mri" else None)
+    assert defaults_of(found)["acceleration"] == 4
 
 
 def test_a_network_is_trained_on_the_images_that_are_given(
@@ -218,6 +260,8 @@ def test_arrays_of_any_layout_are_taken(change, measured):
         ({"y": Image.new("RGB", (64, 64))}, "y is a Image: it must be a tensor"),
         ({"y": torch.rand(1, 3, 32, 32)}, r"A_adjoint does not take y, of .* 32, 32\)"),
         ({"y": 255 * torch.rand(1, 3, 64, 64)}, "of images in .0, 1.: .* Divide y"),
+        ({"solver": "TVV"}, "TVV"),
+        ({"solver": "TV[regg=3]"}, "regg"),
         ({"solver": "all"}, "solver must name one solver, and not 'all'"),
         ({"solver": None}, "solver must name one solver, and not None"),
         ({"step_size": 3}, "TV has no step_size: its parameters are reg"),

@@ -21,9 +21,9 @@ FEWER_ITERATIONS = {
     "CDL supervised": {"n_steps": 20},
     "U-Net": {"n_steps": 20},
     "Self-supervised": {"n_steps": 20},
-    "Unrolled": {"n_steps": 10},
-    "Fine-tuned": {"n_steps": 5},
-    "Bilevel": {"n_steps": 5},
+    "Unrolled": {"n_steps": 10, "n_iter": 3},
+    "Fine-tuned": {"n_steps": 3, "n_iter": 2},
+    "Bilevel": {"n_steps": 3, "n_iter": 30},
 }
 # Those of tomography are in test_ct.py, that of MRI in test_complex.py, and RAM, whose
 # weights are downloaded, in test_ram.py.

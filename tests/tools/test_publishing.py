@@ -52,16 +52,22 @@ def publish(tmp_path, monkeypatch):
     return publish
 
 
+def forget():
+    """Digests are found anew."""
+    for found in (present.digests_now, present._dataset, present._solver):
+        found.cache_clear()
+
+
 @pytest.fixture
 def with_tuned(monkeypatch):
     """with_tuned(entries): as if tuned.yml had these; digests are found anew."""
 
     def with_tuned(entries):
         monkeypatch.setattr(tuned, "read_tuned", lambda: entries)
-        present.digests_now.cache_clear()
+        forget()
 
     yield with_tuned
-    present.digests_now.cache_clear()
+    forget()
 
 
 def change_code(rows, solver, code):
@@ -221,9 +227,9 @@ def test_the_code_of_a_row_is_that_of_the_files_that_it_depends_on(
     assert of_present_code(table) == [True]
     solver = present._named("solver", "TV")
     monkeypatch.setattr(type(solver), "code_digest", lambda self: OLD)
-    present.digests_now.cache_clear()
+    forget()
     assert of_present_code(table) == [False]
-    present.digests_now.cache_clear()
+    forget()
 
 
 def test_times_of_rows_that_stay_are_of_the_same_machine_or_left_out(publish, idle):

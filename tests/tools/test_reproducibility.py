@@ -56,7 +56,7 @@ def test_one_and_two_processes_give_the_same_numbers(tmp_path, capfd):
     config = tmp_path / "tiny.yml"
     config.write_text(
         "dataset:\n  - natural:\n      problem: [inpainting, sr4]\n      img_size: 64\n"
-        "solver: [TV, Wavelets, PnP-HQS]\n"
+        "solver: ['TV[n_iter=20]', 'Wavelets[n_iter=20]', 'PnP-HQS[n_iter=8]']\n"
     )
     one = run(config, tmp_path / "one.parquet")
     two = run(config, tmp_path / "two.parquet", "-j", "2")

@@ -1,12 +1,16 @@
 """Measured k-space of several coils becomes an image."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
+from benchmark_utils.api import restore
 from benchmark_utils.common import NotApplicable
 from benchmark_utils.physics.kspace import as_complex
-from tools.restore_kspace import batch_of, restored
+from tools import restore_kspace
+from tools.restore_kspace import measurement
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +23,12 @@ def measured(get_data):
 
 def test_the_scale_the_noise_and_the_mask_are_found_in_the_measurements(measured):
     batch, kspace = measured
-    found = batch_of(kspace, size=16)
-    assert torch.equal(found.physics.mask, batch.physics.mask)
-    scale = float(found.y.norm() / batch.y.norm())
-    level = float(found.physics.noise_model.sigma) / scale
+    y, physics = measurement(kspace, size=16)
+    assert torch.equal(physics.mask, batch.physics.mask)
+    scale = float(y.norm() / batch.y.norm())
+    level = float(physics.noise_model.sigma) / scale
     assert level == pytest.approx(float(batch.physics.noise_model.sigma), rel=0.3)
-    assert 0.5 < float(found.physics.A_adjoint(found.y).norm(dim=1).max()) < 1.5
+    assert 0.5 < float(physics.A_adjoint(y).norm(dim=1).max()) < 1.5
 
 
 def test_solvers_restore_magnitudes_from_maps_that_are_estimated(measured):
@@ -32,7 +36,7 @@ def test_solvers_restore_magnitudes_from_maps_that_are_estimated(measured):
     truth = batch.x[0].norm(dim=0)
 
     def error(name):
-        image = restored(name, batch_of(kspace, size=16)).norm(dim=0)
+        image = restore(*measurement(kspace, size=16), name)[0].norm(dim=0)
         image = image * (image * truth).sum() / image.square().sum()
         return float((image - truth).norm() / truth.norm())
 
@@ -51,5 +55,40 @@ def test_solvers_restore_magnitudes_from_maps_that_are_estimated(measured):
 )
 def test_what_is_no_k_space_of_coils_is_refused_in_a_sentence(kspace, sentence):
     with pytest.raises(NotApplicable) as error:
-        batch_of(kspace)
+        measurement(kspace)
     assert sentence in str(error.value)
+
+
+def test_the_command_draws_what_solvers_see(measured, tmp_path, monkeypatch, capsys):
+    np.save(tmp_path / "k.npy", measured[1])
+    picture = tmp_path / "picture.png"
+    options = ["-s", "Adjoint", "-s", "TV[n_iter=2]", "--size", "16"]
+    command = ["restore_kspace", str(tmp_path / "k.npy"), str(picture), *options]
+    monkeypatch.setattr(sys, "argv", command)
+    restore_kspace.main()
+    assert picture.stat().st_size > 1000
+    # The weight of TV is that of the nearest problem.
+    assert "borrowed from brain multicoil_mri" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "kspace, picture, sentence",
+    [
+        ("no.npy", "a.png", "There is no file"),
+        ("text.npy", "a.png", "is no file of numpy that can be read"),
+        ("k.npy", "a.png", "TVV"),
+        ("k.npy", "a.txt", "must end in one of"),
+        ("k.npy", "no/a.png", "There is no folder"),
+    ],
+)
+def test_a_command_that_cannot_run_says_why_at_once(
+    kspace, picture, sentence, measured, tmp_path, monkeypatch, capsys
+):
+    np.save(tmp_path / "k.npy", measured[1])
+    (tmp_path / "text.npy").write_text("no numbers")
+    paths = [str(tmp_path / kspace), str(tmp_path / picture)]
+    solver = ["-s", "TVV", "--size", "16"]
+    monkeypatch.setattr(sys, "argv", ["restore_kspace", *paths, *solver])
+    with pytest.raises(SystemExit) as stopped:
+        restore_kspace.main()
+    assert sentence in f"{stopped.value} {capsys.readouterr().err}"

@@ -107,7 +107,8 @@ def test_networks_tune_in_the_precision_that_is_asked_for(
         return denoiser
 
     monkeypatch.setattr(networks, "load_denoiser", spied)
-    assert only(main(*PNP, *options))["precision"] == name
+    short = ("-s", "PnP-ADMM[denoiser=compact,n_iter=2]")
+    assert only(main(*PNP[:2], *short, *options))["precision"] == name
     assert seen == {getattr(torch, name)}
 
 
@@ -156,6 +157,23 @@ def test_an_entry_of_other_networks_protocol_or_ranges_is_replaced_by_itself(
     assert f"an entry of {reason}" in capsys.readouterr().out
     assert replaced["parameters"] != {"sigma": 9}
     assert replaced["networks"] != {"compact_denoiser.safetensors": "0" * 12}
+
+
+def test_complex_images_are_tuned_by_their_magnitudes_as_they_are_scored(
+    main, tuned_file, capsys, monkeypatch
+):
+    of_magnitudes = []
+    monkeypatch.setattr(
+        job.metrics, "psnr", lambda x, truth: of_magnitudes.append(x) or torch.ones(1)
+    )
+    mri = ("-d", "brain[img_size=32,n_train=1]", "-s", "TV[n_iter=2]")
+    entries = main(*mri)
+    assert {x.shape[1] for x in of_magnitudes} == {1}
+    [entry] = entries["brain"]["mri"].values()
+    assert entry.pop("scored") == "magnitudes"
+    tuned_file(entries)
+    main(*mri)
+    assert "an entry of another score" in capsys.readouterr().out
 
 
 def test_a_schedule_from_before_its_lengths_shared_the_trials_is_tuned_anew(
