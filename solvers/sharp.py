@@ -9,7 +9,7 @@ from benchmark_utils.solving import Iterations, IterativeSolver, Range
 class Solver(IterativeSolver):
     """Stochastic deep restoration prior: a gradient step with a new D each time.
 
-    Hu et al. (ICLR 2025), "Stochastic Deep Restoration Priors for Imaging Inverse
+    Hu et al. (2024), "Stochastic Deep Restoration Priors for Imaging Inverse
     Problems". With H the linear part of the degradation drawn at iteration k, and
     x_R = R(H x_k + noise),
 

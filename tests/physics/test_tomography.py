@@ -385,7 +385,7 @@ def test_tv_comes_to_the_minimiser_that_it_finds_by_the_prox(
     found = get_iterates("TV", batch, reg=reg)[-1]
     monkeypatch.setattr(TomographyDataTerm, "has_filters", False)
     monkeypatch.setattr(TomographyDataTerm, "prox", DataTerm.prox)
-    (*_, minimiser) = get_iterates("TV", batch, reg=reg, n_iter=600, step=0.1)
+    (*_, minimiser) = get_iterates("TV", batch, reg=reg, n_iter=300, step=0.1)
     assert float((found - minimiser).square().mean()) < 1e-5
     costs = [
         float(f.value(x) + 0.1 * f.noise_level * total_variation(x))
