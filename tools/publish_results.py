@@ -13,7 +13,8 @@ centre of the first test image as PNG files.
 benchopt never writes over a file: a second run makes quick_1.parquet, and quick.parquet
 keeps its numbers. For that reason, results of other code than that of now are refused.
 With --keep, the rows of results/ that the present code would give again stay, where the
-files have no other.
+files have no other; with --keep-older, all of them, and the pages say that older code made
+some.
 
 Times are published where they can stand beside each other: one kind of hardware, one
 number of threads, and a machine that had nothing else to do. Others are left out, and
@@ -111,10 +112,10 @@ def slim(df, with_pictures=True, strengths=()):
     return table.reset_index()
 
 
-def with_kept(table, published):
+def with_kept(table, published, older=False):
     """The published rows, those of the table in place of them, and its other ones.
 
-    Those that no longer hold are left out.
+    Those that no longer hold are left out, unless ``older``.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def with_kept(table, published):
         )
     is_replaced = published.set_index(KEYS).index.isin(table.set_index(KEYS).index)
     others = published[~is_replaced]
-    kept = others[of_present_code(others)]
+    kept = others if older else others[of_present_code(others)]
     if lost := len(others) - len(kept):
         print(f"Left out: {lost} rows that the present code would not give again.")
     # Tables have the columns in the order of the rows.
@@ -186,6 +187,11 @@ def main(argv=None):
         action="store_true",
         help="keep what results/ has beside these rows and is of the present code",
     )
+    parser.add_argument(
+        "--keep-older",
+        action="store_true",
+        help="the same, and what is of older code too",
+    )
     arguments = parser.parse_args(argv)
     target = RESULTS / f"{arguments.name}.parquet"
     target.parent.mkdir(exist_ok=True)
@@ -209,12 +215,12 @@ def main(argv=None):
     if not arguments.scores_only and len(with_final_results(ends, "truth")) < len(ends):
         parser.error("These results have no pictures of images: add --scores-only.")
     published = pd.DataFrame()
-    if arguments.keep and target.exists():
+    if (arguments.keep or arguments.keep_older) and target.exists():
         published = pd.read_parquet(target)
     table = slim(df, not arguments.scores_only, published.columns)
     if len(published):
         try:
-            table = with_kept(table, published)
+            table = with_kept(table, published, arguments.keep_older)
         except ValueError as error:
             parser.error(str(error))
     table.to_parquet(target)

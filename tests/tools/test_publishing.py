@@ -193,9 +193,13 @@ def test_rows_that_the_present_code_would_not_give_again_go(publish, rows, with_
     publish(rows, "--scores-only")
     anew = rows[rows["solver_name"] == "Initial guess"]
     with_tuned({"natural": {"denoising": {"TV": {"parameters": {"reg": 3.0}}}}})
+    all_of_them = publish(anew, "--scores-only", "--keep-older")
     left = publish(anew, "--scores-only", "--keep")
     # The other two have tuned values.
     assert list(left["solver_name"]) == ["TV[n_iter=1,reg=0.1]", "Initial guess"]
+    older = dict(zip(all_of_them["solver_name"], of_present_code(all_of_them)))
+    assert len(older) == 4 and sorted(older.values()) == [False, False, True, True]
+    assert older["Initial guess"]
 
 
 @pytest.mark.parametrize(
