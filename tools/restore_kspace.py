@@ -121,12 +121,12 @@ def main():
     except (NotApplicable, Unavailable) as error:
         raise SystemExit(str(error)) from error
     matplotlib.use("Agg")
-    figure, axes = plt.subplots(1, len(images), figsize=(3 * len(images), 4))
+    size = 3 * len(images), 4
+    figure, axes = plt.subplots(1, len(images), figsize=size, layout="constrained")
     for axis, (name, image) in zip(np.atleast_1d(axes), images.items()):
         axis.imshow(image, cmap="gray", vmin=0, vmax=1)
         axis.set_title(name)
         axis.axis("off")
-    figure.tight_layout()
     figure.savefig(arguments.picture, dpi=120)
 
 
