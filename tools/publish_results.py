@@ -13,8 +13,8 @@ centre of the first test image as PNG files.
 benchopt never writes over a file: a second run makes quick_1.parquet, and quick.parquet
 keeps its numbers. For that reason, results of other code than that of now are refused.
 With --keep, the rows of results/ that the present code would give again stay, where the
-files have no other; with --keep-older, all of them, and the pages say that older code made
-some.
+files have no other; with --keep-older, all of them do, and the pages say that older
+code made some.
 
 Times are published where they can stand beside each other: one kind of hardware, one
 number of threads, and a machine that had nothing else to do. Others are left out, and

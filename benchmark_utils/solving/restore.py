@@ -98,7 +98,9 @@ def restore(
             raise NotApplicable(reason)
         if verbose:
             values = ", ".join(f"{k}={v}" for k, v in instance.values.items())
-            origin = f"{values}: {instance.values_from}" if values else "nothing to tune"
+            origin = (
+                f"{values}: {instance.values_from}" if values else "nothing to tune"
+            )
             print(f"{instance} on {instance.device}: {said}; {origin}.")
         instance.set_objective(
             **{
