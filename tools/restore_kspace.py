@@ -121,7 +121,8 @@ def main():
     except (NotApplicable, Unavailable) as error:
         raise SystemExit(str(error)) from error
     matplotlib.use("Agg")
-    size = 3 * len(images), 4
+    height, width = kspace.shape[1:]
+    size = 3 * len(images), 3 * height / width + 0.3
     figure, axes = plt.subplots(1, len(images), figsize=size, layout="constrained")
     for axis, (name, image) in zip(np.atleast_1d(axes), images.items()):
         axis.imshow(image, cmap="gray", vmin=0, vmax=1)

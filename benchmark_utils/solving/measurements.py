@@ -83,7 +83,8 @@ def batch_of(y, physics, noise_level=None):
         )
     physics.noise_model, said = _noise_of(y, physics, noise_level)
     checked(physics, x.shape[1:], "physics", len(x))
-    _check_range(y, physics, x.shape)
+    if domain.is_image:
+        _check_range(y, physics, x.shape)
     names = tuple(f"image {i}" for i in range(len(y)))
     return Batch(y=y, physics=physics, names=names, domain=domain), said
 
