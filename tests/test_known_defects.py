@@ -50,16 +50,6 @@ def test_the_level_of_poisson_noise_does_not_depend_on_the_holes():
     assert levels[1] == pytest.approx(levels[0], rel=0.1)
 
 
-@defect("it is the level of a weighted data term, which dark pixels dominate")
-def test_a_denoiser_is_told_how_far_y_is_from_x():
-    x = torch.full((1, *SHAPE), 0.8)
-    x[..., :16] = 0.002
-    options = {"noise": "poisson", "gain": 0.01}
-    physics = make_physics("denoising", SHAPE, generator(), **options)
-    y = physics(x)
-    assert noise_level(physics, y) == pytest.approx(float((y - x).std()), rel=0.2)
-
-
 @pytest.mark.parametrize("angular_range", [225.0, 270.0])
 @defect("all rays weigh the same, those that are measured twice and once")
 def test_filtered_back_projection_weighs_rays_that_are_measured_twice(angular_range):

@@ -1,7 +1,12 @@
 """Noise that depends on the signal: solvers take it through the weighted data term."""
 
 import pytest
+import torch
 
+from benchmark_utils.data import IMAGES, Batch
+from benchmark_utils.physics.noise import draw_measurements
+from benchmark_utils.physics.problems import make_physics
+from benchmark_utils.priors.denoisers import CountedDenoiser
 from benchmark_utils.scoring.results import last_rows
 
 SOLVERS = ["Initial guess", "TV[n_iter=60]", "PnP-HQS", "PnP-ADMM[n_iter=6]"]
@@ -23,6 +28,22 @@ def psnr(run):
 def test_priors_improve_on_the_measurements(problem, solver, psnr):
     gain = 3 if problem == "denoising" else 1
     assert psnr[problem, solver] > psnr[problem, "Initial guess"] + gain
+
+
+def test_a_denoiser_is_told_the_noise_of_each_image(get_iterates, monkeypatch):
+    """Dark pixels have little noise, and do not hide that of the bright ones."""
+    x = torch.full((2, 3, 32, 32), 0.002)
+    x[0, :, 16:], x[1] = 0.8, 0.4
+    options = {"noise": "poisson", "gain": 0.01}
+    generator = torch.Generator().manual_seed(0)
+    physics = make_physics("denoising", (3, 32, 32), generator, **options)
+    y = draw_measurements(physics, x, generator)
+    told = []
+    monkeypatch.setattr(
+        CountedDenoiser, "__call__", lambda self, y, sigma: told.append(sigma) or y
+    )
+    get_iterates("Denoiser", Batch(y, physics, domain=IMAGES))
+    assert told == pytest.approx((y - x).std((1, 2, 3)).tolist(), rel=0.1)
 
 
 def test_the_noise_is_in_the_name_of_the_dataset(run):
