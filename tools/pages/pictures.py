@@ -15,6 +15,8 @@ from benchmark_utils.scoring import (
     without_common_options,
 )
 
+KINDS = ("truth", "measurement", "reconstruction")
+
 
 def details_of(results, image="the first test image"):
     """The detail of one image on each dataset that published results have pictures of.
@@ -41,24 +43,22 @@ def details_of(results, image="the first test image"):
 def images_of(df):
     """All the pictures that a run of benchopt has kept, as ``details_of`` gives them.
 
-    The PSNR is that of the image. Pictures are those of the first repetition.
+    The PSNR is that of the image. Pictures are those of the first repetition; solvers
+    of merged files may differ in how many they have.
     """
     rows = with_final_results(last_rows(df), "names")
     rows = rows.drop_duplicates(["dataset_name", "solver_name"])
     for dataset, of_dataset in pictured(rows):
-        kept = of_dataset["final_results"].tolist()
-        ends = of_dataset[["solver_name", "objective_diverged"]].itertuples(index=False)
-        ends = list(zip(ends, kept))
-        for i, image in enumerate(kept[0]["names"]):
-            found = [
-                (
-                    solver,
-                    math.nan if diverged else files["psnr"][i],
-                    files["reconstruction"][i],
-                )
-                for (solver, diverged), files in ends
-            ]
-            yield dataset, image, kept[0]["truth"][i], kept[0]["measurement"][i], found
+        by_image = {}
+        for row in of_dataset.to_dict("records"):
+            kept = row["final_results"]
+            for i, image in enumerate(kept["names"]):
+                truth, measurement, ours = (kept[kind][i] for kind in KINDS)
+                psnr = math.nan if row["objective_diverged"] else kept["psnr"][i]
+                _, _, found = by_image.setdefault(image, (truth, measurement, []))
+                found.append((row["solver_name"], psnr, ours))
+        for image, shown in by_image.items():
+            yield dataset, image, *shown
 
 
 def pictured(results, where=slice(None)):
