@@ -85,11 +85,14 @@ def read_kspace(path):
         The file is not there, or is another one.
     """
     try:
-        return np.load(path)
+        found = np.load(path)
     except FileNotFoundError as error:
         raise Unavailable(f"There is no file {path}.") from error
     except (OSError, ValueError, EOFError) as error:
         raise Unavailable(f"{path} is no file of numpy that can be read.") from error
+    if not isinstance(found, np.ndarray):
+        raise Unavailable(f"{path} has several arrays: save k-space alone, as .npy.")
+    return found
 
 
 def estimated_noise(y, mask):

@@ -76,6 +76,7 @@ def test_the_command_draws_what_solvers_see(measured, tmp_path, monkeypatch, cap
     [
         ("no.npy", "a.png", "There is no file"),
         ("text.npy", "a.png", "is no file of numpy that can be read"),
+        ("several.npz", "a.png", "has several arrays"),
         ("k.npy", "a.png", "TVV"),
         ("k.npy", "a.txt", "must end in one of"),
         ("k.npy", "no/a.png", "There is no folder"),
@@ -86,6 +87,7 @@ def test_a_command_that_cannot_run_says_why_at_once(
 ):
     np.save(tmp_path / "k.npy", measured[1])
     (tmp_path / "text.npy").write_text("no numbers")
+    np.savez(tmp_path / "several.npz", a=measured[1], b=measured[1])
     paths = [str(tmp_path / kspace), str(tmp_path / picture)]
     solver = ["-s", "TVV", "--size", "16"]
     monkeypatch.setattr(sys, "argv", ["restore_kspace", *paths, *solver])
