@@ -113,7 +113,9 @@ class Standing:
 
     def __init__(self, values, draws, score):
         self.values, self.best = values, (sign(score) * values).max() * sign(score)
-        self.found = compared_to_best(*draws) if draws else None
+        # The best of some is not the best.
+        are_all = all(set(values.dropna().index) <= set(table) for table in draws)
+        self.found = compared_to_best(*draws) if draws and are_all else None
         self.digits = 2 if score.startswith("psnr") else 3
 
     def cell(self, solver):

@@ -30,5 +30,6 @@ class Solver(IterativeSolver):
             yield self.denoise(y, noise_level(physics))
             return
         levels = variance(physics, y).mean((1, 2, 3)).sqrt().tolist()
-        images = y.split(1)
-        yield torch.cat([self.denoise(y, level) for y, level in zip(images, levels)])
+        yield torch.cat(
+            [self.denoise(image, level) for image, level in zip(y.split(1), levels)]
+        )

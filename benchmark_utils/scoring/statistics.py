@@ -80,8 +80,9 @@ def sign(score):
 def draws(scores, score="psnr"):
     """The scores of each draw of each image, a column per solver; the best is highest.
 
-    An image that no solver has a score of (nothing is lost, say) is left out; where a
-    solver alone has none, it diverged: -inf.
+    An image that no solver has a score of (nothing is lost, say) is left out. Where a
+    solver alone has none, and no PSNR, it diverged: -inf. With a PSNR, this score was
+    not kept, which older files did not do: it counts as not run.
 
     Parameters
     ----------
@@ -96,7 +97,8 @@ def draws(scores, score="psnr"):
     scores = scores.assign(value=sign(score) * scores[score])
     draw = ["dataset_name", "image", "repetition"]
     scored = scores.groupby(draw)["value"].transform("count") > 0
-    scores = scores[scored].fillna({"value": -np.inf})
+    was_kept = scores["value"].notna() | ~(scores["psnr"] > -np.inf)
+    scores = scores[scored & was_kept].fillna({"value": -np.inf})
     return {
         dataset: rows.pivot(
             index=["image", "repetition"], columns="solver_name", values="value"

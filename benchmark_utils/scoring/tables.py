@@ -89,10 +89,7 @@ def cells(scores, score, of_images=None, columns="dataset_name", rows="solver_na
     """
     standings = {}
     if rows == "solver_name" and score in OF_IMAGES and of_images is not None:
-        standings = {
-            dataset: compared_to_best(values)
-            for dataset, values in draws(of_images, score).items()
-        }
+        standings = standings_of(scores, of_images, score)
     signed = sign(score) * scores[score]
     is_best = signed == signed.groupby(scores[columns]).transform("max")
     found = []
@@ -115,6 +112,21 @@ def cells(scores, score, of_images=None, columns="dataset_name", rows="solver_na
             )
         )
     return found
+
+
+def standings_of(scores, of_images, score):
+    """How solvers stand to the best one: {dataset: what ``compared_to_best`` gives}.
+
+    Of the datasets where this score of each image is known of all solvers that have it:
+    the best of some may not be the best.
+    """
+    scored = scores.dropna(subset=score).groupby("dataset_name")["solver_name"]
+    solvers = scored.agg(set).to_dict()
+    return {
+        dataset: compared_to_best(values)
+        for dataset, values in draws(of_images, score).items()
+        if solvers.get(dataset, set()) <= set(values)
+    }
 
 
 def table_of(df, score="psnr", seconds=False):
@@ -171,7 +183,7 @@ def scores_with_intervals(df, score="psnr"):
     scores, of_images = scores_with_origins(df), per_image_scores(df)
     if score not in OF_IMAGES:
         return scores
-    standings = {d: compared_to_best(t) for d, t in draws(of_images, score).items()}
+    standings = standings_of(scores, of_images, score)
     if not standings:
         return scores
     found = pd.concat(standings, names=KEYS).reset_index()

@@ -14,10 +14,7 @@ from benchmark_utils.common.parameters import LEVEL
 from benchmark_utils.data.batches import measure
 from benchmark_utils.data.own_images import images_of
 from benchmark_utils.solving.by_name import solvers_by_name
-from benchmark_utils.solving.measurements import (
-    as_measurements,
-    batch_of,
-)
+from benchmark_utils.solving.measurements import as_measurements, batch_of
 from benchmark_utils.solving.nearest import defaults_of, nearest_problem
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -184,6 +184,7 @@ class Job:
         return solver
 
     def _what_is_scored(self):
+        """What the PSNR is of, as the objective has it."""
         domain = getattr(self.data.dataset, "domain", VECTORS)
         return MAGNITUDES if domain.kind == "complex" else SIGNALS
 
@@ -203,6 +204,7 @@ class Job:
             self.space,
             self.networks,
             self.device.type,
+            self._what_is_scored(),
         ]
         shaped += [versions(), self._code(), self.precision]
         digest = hashlib.sha256(repr(shaped).encode())

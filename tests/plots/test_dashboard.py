@@ -74,6 +74,15 @@ def with_images(*runs, dataset="d", **kept):
     return df
 
 
+def test_the_best_of_those_whose_images_were_kept_is_not_that_of_all():
+    df = with_images(("kept", [20.0, 21.0]), ("older", [30.0, 31.0]))
+    is_older = (df["solver_name"] == "older") & (df["stop_val"] == 10)
+    df.loc[is_older, "final_results"] = None
+    rows = ranking(df)
+    assert psnrs(rows["older"])["d"] == "**30.50**"
+    assert psnrs(rows["kept"])["d"] == "20.50"
+
+
 RANKING = {"objective": "Restore", "data": "all", "score": "PSNR (dB)"}
 UNSEEN = str.maketrans("", "", "\u2007\u2060\u200b")
 

@@ -11,6 +11,7 @@ from benchmark_utils.scoring.statistics import (
     draws,
     paired_interval,
 )
+from benchmark_utils.scoring.tables import cells
 
 INF, NAN = np.inf, np.nan
 
@@ -24,6 +25,7 @@ def scores(values, dataset="d", repetition=0, score="psnr"):
                 "solver_name": solver,
                 "repetition": repetition,
                 "image": [f"image{i}" for i in range(len(of_images))],
+                "psnr": 30.0,
                 score: of_images,
             }
         )
@@ -110,6 +112,26 @@ def test_the_lowest_lpips_is_the_best():
     low, high = np.full(5, 0.1), np.linspace(0.3, 0.4, 5)
     found = standing({"low": low, "high": high}, score="lpips")
     assert found["cannot_be_told_apart"].to_dict() == {"low": True, "high": False}
+
+
+def test_a_score_that_was_not_kept_is_not_that_of_a_solver_that_diverged():
+    table = scores({"kept": [0.1, 0.2], "older": [NAN, NAN]}, score="nmse")
+    assert list(draws(table, "nmse")["d"]) == ["kept"]
+    table.loc[table["solver_name"] == "older", "psnr"] = NAN
+    assert (draws(table, "nmse")["d"]["older"] == -INF).all()
+
+
+def test_the_best_of_those_whose_images_were_kept_is_not_that_of_all():
+    values = {"kept": [0.14, 0.15, 0.15, 0.16], "older": [NAN] * 4}
+    of_images = scores(values, score="nmse")
+    means = pd.DataFrame(
+        {"dataset_name": "d", "solver_name": ["kept", "older"], "nmse": [0.15, 0.05]}
+    )
+    kept, older = cells(means, "nmse", of_images)
+    assert older.is_best and not kept.is_best and not kept.has_interval
+    of_images["nmse"] = of_images["nmse"].fillna(0.05)
+    kept, older = cells(means, "nmse", of_images)
+    assert older.is_best and not kept.is_best and kept.has_interval
 
 
 def test_what_diverged_is_far_from_the_best_and_what_is_exact_is_the_best():

@@ -174,6 +174,11 @@ def test_complex_images_are_tuned_by_their_magnitudes_as_they_are_scored(
     tuned_file(entries)
     main(*mri)
     assert "an entry of another score" in capsys.readouterr().out
+    # The trials of another score count for nothing.
+    n_scored = len(of_magnitudes)
+    monkeypatch.setattr(Job, "_what_is_scored", lambda self: "phases")
+    main(*mri)
+    assert len(of_magnitudes) > n_scored
 
 
 def test_a_schedule_from_before_its_lengths_shared_the_trials_is_tuned_anew(
