@@ -1,9 +1,12 @@
 """The compact network and its weights: sizes, scaling, checksums, quality."""
 
 import math
+import re
 
+import pandas as pd
 import pytest
 import torch
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -31,6 +34,8 @@ from benchmark_utils.priors.denoisers import DENOISERS, load_denoiser
 from benchmark_utils.priors.networks import CompactUNet, EDMUNet
 from benchmark_utils.priors.restoration import load_restoration
 from benchmark_utils.scoring.metrics import psnr
+from benchmark_utils.scoring.statistics import paired_interval
+from training.evaluate import card, psnrs_of
 from training.recipes import edm_error
 
 
@@ -417,3 +422,26 @@ def test_each_network_gains_decibels_on_photographs_it_never_saw(task, grey):
     given, _ = on_image_grid(degraded, x.shape[-2:])
     gains = psnr(restored, x) - psnr(given, x)
     assert gains.mean() > gain
+
+
+def test_the_card_of_other_photographs_is_that_of_the_committed_scores():
+    text = (ROOT / "benchmark_utils/priors/weights/README.md").read_text()
+    block = r"<!-- card (\S+) -->\n(.*?)\n<!-- end -->"
+    ((file, table),) = re.findall(block, text, re.DOTALL)
+    assert table.splitlines() == card(pd.read_csv(ROOT / file))
+
+
+def test_the_card_says_how_far_another_network_is_from_ours():
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.rand(4, 1, 3, 24, 24, generator=generator)
+    images = {f"image {i}": x for i, x in enumerate(draws)}
+    ranges = {"noise": (0.1, 0.1)}
+    same = psnrs_of("denoiser", 3, ranges, images, ("Identity", lambda d: d.y))
+    assert [row["image"] for row in same] == list(images)
+    assert all(row["others"] == row["trivial"] != row["ours"] for row in same)
+    table = pd.DataFrame(same).assign(task="denoiser", channels=3, what="noise")
+    differences = table["others"] - table["ours"]
+    low, high = paired_interval(differences.to_numpy())
+    *_, line = card(table)
+    mean, half = table["others"].mean(), (high - low) / 2
+    assert f"| {mean:.2f} ±{half:.2f} (Identity) |" in line
