@@ -6,14 +6,19 @@ from pathlib import PurePath
 def short_value(value):
     """A value as names show it: of a path, the last two parts without the suffix.
 
-    Names have no slash. Two parts, for /data/set1/test and /data/set2/test differ.
+    Names have no slash. Two parts, for /data/set1/test and /data/set2/test differ. A
+    suffix begins with a letter: noise_0.01 and noise_0.05 differ too.
     """
     if not isinstance(value, str) or not {"/", "\\"}.intersection(value):
         return value
     path = PurePath(value.replace("\\", "/"))
-    parts = [p for p in path.with_suffix("").parts[-2:] if p not in ("/", "..", "~")]
-    function = path.suffix.partition(":")[2]
-    return "-".join(parts) + (f":{function}" if function else "")
+    suffix = path.suffix if path.suffix[1:2].isalpha() else ""
+    function = suffix.partition(":")[2]
+    stem = PurePath(path.as_posix().removesuffix(suffix))
+    parts = [p for p in stem.parts[-2:] if p not in ("/", "..", "~")]
+    # Of ./ or ../ there is no other name.
+    shown = "-".join(parts) or path.as_posix().replace("/", "-")
+    return shown + (f":{function}" if function else "")
 
 
 class ShortName:

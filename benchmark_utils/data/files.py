@@ -1,17 +1,27 @@
 """Image files, read as what a viewer shows."""
 
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
 import tifffile
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from benchmark_utils.common.errors import Unavailable
 
 ORIENTATION = 0x0112  # The tag of EXIF, and of TIFF.
 BITS_PER_SAMPLE = 258
+PHOTOMETRIC = 262
+WHITE_IS_ZERO = 0
+
+# What TIFF files begin with: of either byte order, and those of above 4 GB.
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# The channels before the opacity, by the photometric interpretation of TIFF.
+N_COLOURS = {WHITE_IS_ZERO: 1, 1: 1, 2: 3}
+UNSPECIFIED, PREMULTIPLIED = 0, 1  # Kinds of a channel after the colours.
 
 # What puts an image upright, by its orientation in EXIF.
 UPRIGHT = {
@@ -39,7 +49,7 @@ def read_image(path, background=1.0):
     Returns
     -------
     tensor (3, H, W), or (1, H, W) for a grey image: float32 in [0, 1]. Files of 16 bits
-    keep them, and are divided by 65535.
+    keep them, and are divided by 65535; floats in [0, 1] are taken as they are.
 
     Raises
     ------
@@ -49,13 +59,10 @@ def read_image(path, background=1.0):
     """
     path = Path(path)
     try:
-        with Image.open(path) as image:
-            if not _has_deep_colours(image, path):
-                return pixels_of(image, background)
-            orientation = image.getexif().get(ORIENTATION)
-            pixels = _deep_colours(path, image.format)
-        pixels = _on_background(pixels, background)
-        return _upright(pixels, orientation)
+        # Given the path, Pillow maps it to memory, and scrambles TIFF files that are
+        # turned by a quarter.
+        with path.open("rb") as file:
+            return _read(file, path, background)
     except FileNotFoundError:
         raise
     # Pillow, torchvision and tifffile have an error each for what they cannot read.
@@ -71,12 +78,11 @@ def pixels_of(image, background=1.0):
     image.load()
     # Pillow has put TIFF files upright already, and dropped their tag.
     orientation = image.getexif().get(ORIENTATION)
-    if image.mode.startswith("I;16"):
-        pixels = _scaled(np.array(image))
-    elif image.mode in ("I", "F"):
-        raise ValueError(
-            f"its values (mode {image.mode}) have no known range; scale them to [0, 1]"
-        )
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        pixels = _wide(np.array(image))
+        # Of 8 bits, Pillow has inverted them.
+        if getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO:
+            pixels = 1 - pixels
     elif image.mode in ("1", "L") and "transparency" not in image.info:
         pixels = _scaled(np.array(image.convert("L")))
     elif image.mode in ("LA", "La"):
@@ -86,6 +92,46 @@ def pixels_of(image, background=1.0):
     else:
         pixels = _scaled(np.array(image.convert("RGB")))
     return _upright(_on_background(pixels, background), orientation)
+
+
+def _read(file, path, background):
+    header = file.read(26)
+    file.seek(0)
+    try:
+        image = Image.open(file)
+    except UnidentifiedImageError as error:
+        # Pillow knows neither colours in floats nor floats of 16 or 64 bits.
+        if header.startswith(TIFF):
+            return _on_background(_tiff_pixels(path), background)
+        raise ValueError("its format is not known") from error
+    if not _has_deep_colours(image, header):
+        return pixels_of(image, background)
+    if image.format == "TIFF":
+        return _on_background(_tiff_pixels(path), background)
+    pixels = _on_background(_deep_png(path), background)
+    return _upright(pixels, image.getexif().get(ORIENTATION))
+
+
+def _wide(values):
+    """Values (H, W[, C]) of more than 8 bits as a tensor (C, H, W) in [0, 1]."""
+    if values.dtype.kind == "f":
+        return _checked_floats(values)
+    if values.dtype.newbyteorder("=") == np.uint16:
+        return _scaled(values)
+    raise ValueError(
+        f"its values ({values.dtype}) have no known range; scale them to [0, 1]"
+    )
+
+
+def _checked_floats(values):
+    finite = values[np.isfinite(values)]
+    found = [f"values from {finite.min()!s} to {finite.max()!s}"] if finite.size else []
+    if finite.size < values.size:
+        found.append("NaN or infinite values")
+    if len(found) > 1 or not finite.size or finite.min() < 0 or finite.max() > 1:
+        raise ValueError(f"it has {' and '.join(found)}; bring all of them to [0, 1]")
+    values = values.reshape(*values.shape[:2], -1).astype(np.float32)
+    return torch.from_numpy(values).permute(2, 0, 1).contiguous()
 
 
 def _scaled(pixels):
@@ -107,14 +153,12 @@ def _upright(pixels, orientation):
     return UPRIGHT.get(orientation, lambda x: x)(pixels).contiguous()
 
 
-# Pillow reads these files too, and drops half of their bits.
+# Pillow drops half of the bits of these files, or does not know them.
 
 
-def _has_deep_colours(image, path):
+def _has_deep_colours(image, header):
     """Whether a file has several channels of 16 bits."""
     if image.format == "PNG":
-        with path.open("rb") as file:
-            header = file.read(26)
         depth, is_grey = header[24], header[25] == 0
         return depth == 16 and not is_grey
     if image.format == "TIFF" and image.mode in ("RGB", "RGBA"):
@@ -123,15 +167,37 @@ def _has_deep_colours(image, path):
     return False
 
 
-def _deep_colours(path, file_format):
-    if file_format == "PNG":
-        # torchvision will drop its decoders, and the other files can do without them.
-        from torchvision.io import ImageReadMode, decode_image, read_file
+def _deep_png(path):
+    # torchvision will drop its decoders, and the other files can do without them.
+    from torchvision.io import ImageReadMode, decode_image, read_file
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pixels = decode_image(read_file(str(path)), ImageReadMode.UNCHANGED)
-        return _scaled(pixels.movedim(0, -1).numpy())
-    with tifffile.TiffFile(path) as file:
-        pixels, axes = file.pages[0].asarray(), file.pages[0].axes
-    return _scaled(np.moveaxis(pixels, 0, -1) if axes == "SYX" else pixels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pixels = decode_image(read_file(str(path)), ImageReadMode.UNCHANGED)
+    return _scaled(pixels.movedim(0, -1).numpy())
+
+
+def _tiff_pixels(path):
+    """The first picture of a TIFF file as tifffile reads it: (C, H, W), upright."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages[0]
+            values, orientation = page.asarray(), page.tags.valueof(ORIENTATION)
+    # Each part of the reader has an error of its own for a damaged file.
+    except (zlib.error, struct.error, LookupError, TypeError) as error:
+        raise ValueError(f"tifffile says {error}") from error
+    n_colours, others = N_COLOURS.get(page.photometric), page.extrasamples
+    if n_colours is None or len(others) > 1 or page.axes not in ("YX", "YXS", "SYX"):
+        raise ValueError(
+            "it has neither grey levels nor red, green and blue; convert it to either"
+        )
+    if page.axes == "SYX":
+        values = np.moveaxis(values, 0, -1)
+    if UNSPECIFIED in others:
+        values = values[..., :n_colours]
+    pixels = _wide(values)
+    if page.photometric == WHITE_IS_ZERO:
+        pixels[0] = 1 - pixels[0]
+    if PREMULTIPLIED in others:
+        pixels[:-1] = (pixels[:-1] / pixels[-1:].clamp(min=1e-6)).clamp(max=1)
+    return _upright(pixels, orientation)

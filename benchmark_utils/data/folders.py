@@ -92,5 +92,6 @@ def _read(path):
         return read_image(path)
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    # EOFError is that of an empty file.
+    except (EOFError, OSError, ValueError) as error:
         raise Unavailable(f"{path} is no array that can be read: {error}") from error

@@ -18,15 +18,16 @@ def read_kernel(path):
     ----------
     path : str or Path
         A NumPy file (.npy) or a picture (.png, .tif) of one channel, or whose channels
-        are averaged.
+        are averaged. Of more than two dimensions, those of size 1 are dropped, the
+        first ones first.
 
     Raises
     ------
     Unavailable
         The file is not there, or cannot be read.
     NotApplicable
-        It is no kernel: not of two dimensions, or with negative or infinite values, or
-        without light.
+        It is no kernel: not of two dimensions, or empty, or with negative or infinite
+        values, or without light.
     """
     path = Path(path).expanduser()
     try:
@@ -35,12 +36,14 @@ def read_kernel(path):
     except FileNotFoundError as error:
         raise Unavailable(f"The kernel {path} is not there.") from error
     # Each reader of pictures has errors of its own.
-    except (OSError, ValueError, SyntaxError) as error:
+    except (EOFError, OSError, ValueError, SyntaxError) as error:
         raise Unavailable(f"The kernel {path} cannot be read: {error}") from error
     if values.ndim == 3 and values.shape[2] in (1, 3, 4) and not is_array:
         values = values[..., :3].mean(2)
-    values = values.squeeze()
-    if values.ndim != 2 or values.dtype.kind not in "buif":
+    # A kernel of one row blurs along it.
+    while values.ndim > 2 and 1 in values.shape:
+        values = values.squeeze(values.shape.index(1))
+    if values.ndim != 2 or not values.size or values.dtype.kind not in "buif":
         raise NotApplicable(
             f"The kernel {path} is an array of shape {values.shape} and dtype "
             f"{values.dtype}: a kernel has rows and columns of real numbers."

@@ -63,7 +63,8 @@ REFUSED = {
     "int16": (BYTES.short(), "the range of its whole numbers is not known"),
     "uint16": (PIXELS.astype(np.uint16), "the range of its whole numbers is not known"),
     "complex": (IMAGE.to(torch.complex64), "complex values are not supported"),
-    "Pillow F": (Image.new("F", (9, 9)), "no known range"),
+    "Pillow F": (Image.new("F", (9, 9), 2), "from 2.0 to 2.0; bring"),
+    "Pillow I": (Image.new("I", (9, 9)), "no known range"),
 }
 
 

@@ -1,5 +1,6 @@
 """Image files are read as what a viewer shows."""
 
+import io
 import struct
 import zlib
 
@@ -19,6 +20,7 @@ COLOURS = torch.from_numpy(PIXELS).permute(2, 0, 1) / 255
 GREY = torch.from_numpy(np.array(PHOTO.convert("L")))[None] / 255
 # 16 bits, of which the low ones count.
 DEEP = PIXELS.astype(np.uint16) * 257 ^ 5
+FLOATS = PIXELS.astype(np.float32) / 255
 
 
 def write_deep_png(path, pixels):
@@ -150,6 +152,67 @@ def test_a_jpeg_of_a_camera_is_put_upright(tmp_path):
     assert (image - COLOURS.rot90(-1, (1, 2))).abs().mean() < 0.03
 
 
+def read_tiff(path, values, **options):
+    usual = "rgb" if values.ndim == 3 else "minisblack"
+    tifffile.imwrite(path, values, **{"photometric": usual, **options})
+    return read_image(path)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_of_any_values_is_put_upright_as_that_of_8_bits(
+    orientation, compression, tmp_path
+):
+    options = {
+        "extratags": [(274, "H", 1, orientation, True)],
+        "compression": compression,
+    }
+    for channels in (slice(None), 0):
+        pixels = PIXELS[..., channels]
+        image = read_tiff(tmp_path / "8.tif", pixels, **options)
+        # Pillow scrambles the one that it opens by its path.
+        with Image.open(io.BytesIO((tmp_path / "8.tif").read_bytes())) as shown:
+            upright = np.array(ImageOps.exif_transpose(shown))
+        expected = torch.from_numpy(upright / np.float32(255))
+        same(image, expected[None] if channels == 0 else expected.permute(2, 0, 1))
+        sixteen = pixels.astype(np.uint16) * 257
+        same(read_tiff(tmp_path / "16.tif", sixteen, **options), image)
+        floats = FLOATS[..., channels]
+        same(read_tiff(tmp_path / "floats.tif", floats, **options), image)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_where_zero_is_white_the_values_are_inverted(compression, tmp_path):
+    options = {"photometric": "miniswhite", "compression": compression}
+    grey = PIXELS[..., 0]
+    image = read_tiff(tmp_path / "8.tif", grey, **options)
+    same(image, 1 - COLOURS[:1])
+    for byteorder in "<>":
+        sixteen = grey.astype(np.uint16) * 257
+        path = tmp_path / "16.tif"
+        same(read_tiff(path, sixteen, byteorder=byteorder, **options), image)
+    for dtype in (np.float32, np.float64):
+        same(
+            read_tiff(tmp_path / "f.tif", (grey / 255).astype(dtype), **options), image
+        )
+
+
+def test_the_channel_after_the_colours_is_what_the_file_says(tmp_path):
+    path = tmp_path / "deep.tif"
+    kept, options = deep(DEEP), {"photometric": "rgb"}
+    seen = 0.2 * kept + 0.8
+    opacity = np.full_like(DEEP[..., :1], 13107)
+    values = np.concatenate([DEEP, opacity], 2)
+    same(read_tiff(path, values, extrasamples=["unassalpha"], **options), seen)
+    same(read_tiff(path, values, extrasamples=["unspecified"], **options), kept)
+    values[..., :3] = np.round(0.2 * DEEP)
+    image = read_tiff(path, values, extrasamples=["assocalpha"], **options)
+    same(image, seen, atol=2e-5)
+    grey = np.concatenate([DEEP[..., :1], opacity], 2)
+    options = {"photometric": "minisblack", "planarconfig": "contig"}
+    same(read_tiff(path, grey, extrasamples=["unassalpha"], **options), seen[:1])
+
+
 def test_a_file_that_is_not_there_and_one_that_is_no_image_are_told_apart(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_image(tmp_path / "nothing.png")
@@ -170,7 +233,56 @@ def test_a_truncated_file_is_refused(depth, tmp_path):
         read_image(path)
 
 
-def test_values_without_a_known_range_are_refused(tmp_path):
-    Image.fromarray(PIXELS[..., 0].astype(np.float32)).save(tmp_path / "float.tif")
-    with pytest.raises(Unavailable, match=r"float\.tif.*no known range"):
-        read_image(tmp_path / "float.tif")
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_truncated_tiff_of_floats_is_refused(compression, tmp_path):
+    path = tmp_path / "cut.tif"
+    tifffile.imwrite(path, FLOATS, photometric="rgb", compression=compression)
+    whole = path.read_bytes()
+    for size in (0, 4, 8, 100, len(whole) // 2):
+        path.write_bytes(whole[:size])
+        with pytest.raises(Unavailable, match=r"cut\.tif is not an image that can be"):
+            read_image(path)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_in_0_1_are_taken_as_they_are(dtype, tmp_path):
+    path, values = tmp_path / "floats.tif", FLOATS.astype(dtype)
+    expected = torch.from_numpy(values.astype(np.float32)).permute(2, 0, 1)
+    same(read_tiff(path, values), expected, atol=0)
+    planes = np.moveaxis(values, -1, 0)
+    same(read_tiff(path, planes, planarconfig="separate"), expected, atol=0)
+    same(read_tiff(path, values[..., 0]), expected[:1], atol=0)
+    opaque = np.concatenate([values, np.ones_like(values[..., :1])], 2)
+    same(read_tiff(path, opaque, extrasamples=["unassalpha"]), expected, atol=0)
+
+
+@pytest.mark.parametrize(
+    "wrong, sentence",
+    [
+        (255, r"it has values from 0\.0 to 255\.0; bring all of them to \[0, 1\]"),
+        (-0.5, r"values from -0\.5 to 1\.0; bring"),
+        (1.0000001, r"to 1\.0000001; bring"),
+        (np.nan, r"values from 0\.0 to 1\.0 and NaN or infinite values; bring"),
+        (np.inf, r"values from 0\.0 to 1\.0 and NaN or infinite values; bring"),
+    ],
+)
+@pytest.mark.parametrize("channels", [slice(None), 0])
+def test_floats_out_of_0_1_are_refused(channels, wrong, sentence, tmp_path):
+    values = FLOATS[..., channels].copy()
+    values.flat[:3] = 0, 1, wrong
+    with pytest.raises(Unavailable, match=rf"floats\.tif is not .*{sentence}"):
+        read_tiff(tmp_path / "floats.tif", values)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.uint32])
+@pytest.mark.parametrize("channels", [slice(None), 0])
+def test_values_without_a_known_range_are_refused(channels, dtype, tmp_path):
+    values = PIXELS[..., channels].astype(dtype)
+    with pytest.raises(Unavailable, match=r"whole\.tif.*no known range"):
+        read_tiff(tmp_path / "whole.tif", values)
+
+
+def test_channels_that_are_no_colours_are_refused(tmp_path):
+    options = {"photometric": "minisblack", "planarconfig": "contig"}
+    with pytest.raises(Unavailable, match="neither grey levels nor red, green and"):
+        read_tiff(tmp_path / "spectral.tif", FLOATS, **options)

@@ -28,6 +28,9 @@ def folder(tmp_path):
     (folder / "notes.txt").write_text("no image")
     (folder / "broken.jpg").write_bytes(b"no image")
     np.save(folder / "bytes.npy", PIXELS.astype(float))
+    (folder / "empty.npy").write_bytes(b"")
+    np.save(folder / "flat.npy", np.zeros(0))
+    np.save(folder / "thin.npy", np.zeros((0, 5)))
     (folder / ".hidden.png").write_bytes(b"")
     return folder
 
@@ -62,7 +65,8 @@ def test_what_cannot_be_read_is_named_and_the_others_go_on(folder, images, capsy
     names = set(images(folder))
     assert len(names) == 7
     said = capsys.readouterr().out
-    for left_out in ("broken.jpg", "bytes.npy", "notes.txt"):
+    arrays = ("bytes.npy", "empty.npy", "flat.npy", "thin.npy")
+    for left_out in ("broken.jpg", "notes.txt", *arrays):
         assert left_out in said and left_out not in names
     assert ".hidden" not in said
     assert "look like 0..255" in said
@@ -145,6 +149,15 @@ def test_an_image_that_is_added_or_changed_makes_another_cache_key(folder):
         ("/my/file.py:blur", "my-file:blur"),
         ("jpeg+sr2", "jpeg+sr2"),
         ("a.b", "a.b"),
+        ("a/noise_0.01", "a-noise_0.01"),
+        ("a/noise_0.05/", "a-noise_0.05"),
+        ("a/noise_0.01.npy", "a-noise_0.01"),
+        ("a/photo.PNG", "a-photo"),
+        (".", "."),
+        ("./", "."),
+        ("../", ".."),
+        ("../..", "..-.."),
+        ("/", "-"),
         (3, 3),
     ],
 )

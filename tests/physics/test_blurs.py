@@ -63,6 +63,39 @@ def test_a_measured_kernel_is_the_one_that_blurs(problem, files):
 
 
 @pytest.mark.parametrize(
+    "shape, kept",
+    [
+        ((1, 5), (1, 5)),
+        ((5, 1), (5, 1)),
+        ((1, 1, 1, 5), (1, 5)),
+        ((1, 1, 5, 1), (5, 1)),
+        ((1, 1, 5, 8), (5, 8)),
+        ((5, 8, 1), (5, 8)),
+        ((1, 1), (1, 1)),
+    ],
+)
+def test_a_kernel_keeps_two_dimensions(shape, kept, tmp_path):
+    np.save(tmp_path / "psf.npy", np.ones(shape))
+    assert read_kernel(tmp_path / "psf.npy").shape == (1, 1, *kept)
+
+
+@pytest.mark.parametrize("name", ["row.npy", "row.png", "row.tif"])
+def test_a_kernel_of_one_row_blurs_along_it(name, tmp_path):
+    path, row = tmp_path / name, np.full((1, 5), 51, np.uint8)
+    if path.suffix == ".npy":
+        np.save(path, row)
+    else:
+        Image.fromarray(row).save(path)
+    options = {"kernel": str(path)}
+    physics = make_physics("motion_deblurring", (1, 20, 20), generator(), **options)
+    pixel = torch.zeros(1, 1, 20, 20)
+    pixel[..., 10, 10] = 1
+    expected = torch.zeros_like(pixel)
+    expected[..., 10, 8:13] = 0.2
+    torch.testing.assert_close(physics.A(pixel), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
     "values, sentence",
     [
         (np.zeros((3, 3)), "some above 0"),
@@ -70,6 +103,7 @@ def test_a_measured_kernel_is_the_one_that_blurs(problem, files):
         (np.full((3, 3), np.nan), "0 or more"),
         (np.ones(9), "rows and columns"),
         (np.ones((2, 3, 3)), "rows and columns"),
+        (np.ones((0, 5)), r"shape \(0, 5\).*rows and columns"),
         (np.ones((3, 3), complex), "real numbers"),
     ],
 )
@@ -81,7 +115,14 @@ def test_what_is_no_kernel_is_said(values, sentence, tmp_path):
 
 def test_a_kernel_that_cannot_be_read_is_said(tmp_path, get_data):
     (tmp_path / "psf.png").write_bytes(b"no picture")
-    for name, sentence in (("psf.png", "cannot be read"), ("no.npy", "is not there")):
+    (tmp_path / "empty.npy").write_bytes(b"")
+    (tmp_path / "empty.tif").write_bytes(b"")
+    for name, sentence in (
+        ("psf.png", "cannot be read"),
+        ("empty.npy", "cannot be read"),
+        ("empty.tif", "cannot be read"),
+        ("no.npy", "is not there"),
+    ):
         with pytest.raises(Unavailable, match=sentence):
             read_kernel(tmp_path / name)
         data = get_data(
