@@ -5,6 +5,9 @@ import math
 import numpy as np
 import torch
 
+# Over so many degrees, the rays at the ends of the range come to count fully.
+TRANSITION = 10.0
+
 # The gain of a filter over that of the ramp, by the frequency in cycles per bin.
 WINDOWS = {
     "ramp": torch.ones_like,
@@ -15,8 +18,8 @@ WINDOWS = {
 def filtered_back_projection(physics, y, window="ramp"):
     """The image of a sinogram (Kak and Slaney, 1988, chapter 3).
 
-    Rays that were not measured count as 0; those that are measured twice, over more
-    than 180 degrees, as a half each.
+    Rays that were not measured count as 0; those that are measured both ways share
+    their weight.
 
     Parameters
     ----------
@@ -34,8 +37,10 @@ def filtered_back_projection(physics, y, window="ramp"):
 
 def inverse_radon(geometry, integrals, window="ramp"):
     """The image of line integrals, in pixels: (B, C, n_bins, n_angles), as above."""
-    cosines = torch.from_numpy(geometry.cosines).to(integrals)
-    filtered = ramp_filtered(integrals * cosines[:, None], window)
+    weights = geometry.cosines[:, None] * shares(geometry)
+    filtered = ramp_filtered(
+        integrals * torch.from_numpy(weights).to(integrals), window
+    )
     x = 0
     for k, angle in enumerate(geometry.angles):
         bins, magnification = geometry.on_detector(angle)
@@ -47,7 +52,26 @@ def inverse_radon(geometry, integrals, window="ramp"):
         value = torch.lerp(seen[..., index], seen[..., index + 1], weight)
         x = x + torch.as_tensor(magnification**2).to(integrals) * value
     degrees = geometry.angular_range / geometry.n_angles
-    return x * math.radians(degrees) * min(1.0, 180 / geometry.angular_range)
+    return x * math.radians(degrees)
+
+
+def shares(geometry):
+    """The share of each ray in its line, which may be measured both ways: array
+    (n_bins, n_angles); the shares of both ways sum to 1.
+
+    Noo et al. (2002), "Image reconstruction from fan-beam projections on less than a
+    short scan": c / (c + c'), c being 0 at the ends of the range and smooth.
+    """
+    degrees = geometry.angular_range
+    if degrees == 360:
+        return np.full((geometry.n_bins, geometry.n_angles), 0.5)
+    angles = (np.arange(geometry.n_angles) + 0.5) * degrees / geometry.n_angles
+    turns = 180 - 2 * np.degrees(np.arctan(geometry.tangents))
+    one_way, other_way = (
+        np.sin(np.pi / 2 * (np.minimum(a, degrees - a) / TRANSITION).clip(0, 1)) ** 2
+        for a in (angles, (angles + turns[:, None]) % 360)
+    )
+    return one_way / (one_way + other_way)
 
 
 def ramp_filtered(y, window):

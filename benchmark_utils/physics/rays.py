@@ -99,12 +99,16 @@ class Geometry:
         return np.abs(bins - (self.n_bins - 1) / 2) <= self.n_bins / 2
 
     @property
-    def cosines(self):
+    def tangents(self):
         """Of the angle between each ray and the middle one: (n_bins,)."""
         if self.source is None:
-            return np.ones(self.n_bins)
-        offsets = np.arange(self.n_bins) - self.middle
-        return 1 / np.hypot(1, offsets / (self.source * self.diagonal))
+            return np.zeros(self.n_bins)
+        return (np.arange(self.n_bins) - self.middle) / (self.source * self.diagonal)
+
+    @property
+    def cosines(self):
+        """Of the same angles: (n_bins,)."""
+        return 1 / np.hypot(1, self.tangents)
 
     def transposed_matrix(self):
         """Of the line integrals, in pixels: scipy.sparse (H W, angles x bins).

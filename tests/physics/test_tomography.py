@@ -18,6 +18,7 @@ from benchmark_utils.physics import (
     filtered_back_projection,
     norm_scale,
 )
+from benchmark_utils.physics.back_projection import shares
 from benchmark_utils.physics.ct import CT_PROBLEMS
 from benchmark_utils.physics.least_squares import DataTerm
 from benchmark_utils.physics.noise import draw_measurements, noise_level, variance
@@ -367,6 +368,36 @@ def test_filtered_back_projection_inverts_a_full_scan(kind, window):
     assert float(found[inside == 1].mean()) == pytest.approx(1, abs=0.005)
     assert float((found[inside == 1] - 1).abs().max()) < 0.06
     assert float(found[outline == 0].abs().mean()) < 0.01
+
+
+@pytest.mark.parametrize("source", [None, 2.0, 0.8])
+@pytest.mark.parametrize("degrees", [225.0, 270.0, 340.0])
+def test_filtered_back_projection_shares_what_is_measured_both_ways(degrees, source):
+    """A fan sees all lines from 180 degrees and the angle of the fan on."""
+    rows, columns = torch.meshgrid(*2 * [torch.linspace(-1, 1, 48)], indexing="ij")
+    x = ((rows - 0.2) ** 2 / 0.3 + columns**2 / 0.1 < 1).float()[None, None]
+    errors = []
+    for angles in (360.0, degrees):
+        physics = Tomography(Geometry(48, 48, round(angles), angles, source))
+        found = filtered_back_projection(physics, physics.A(x))
+        errors.append(float((found - x).square().mean()))
+    assert errors[1] < 1.2 * errors[0]
+
+
+@pytest.mark.parametrize("source", [None, 2.0])
+@pytest.mark.parametrize("degrees", [60.0, 180.0, 200.0, 300.0, 360.0])
+def test_the_shares_of_a_line_sum_to_one(degrees, source):
+    """Over a full turn, whatever is missing of it, each line is met twice."""
+    weights = shares(Geometry(32, 32, round(2 * degrees), degrees, source))
+    assert weights.min() >= 0 and weights.max() <= 1
+    if source is None and degrees > 180:
+        n = 2 * round(degrees - 180)
+        np.testing.assert_allclose(weights[:, :n] + weights[::-1, -n:], 1)
+        np.testing.assert_allclose(weights[:, n:-n], 1)
+    elif degrees == 360:
+        np.testing.assert_allclose(weights, 0.5)
+    elif degrees <= 60:
+        np.testing.assert_allclose(weights, 1)
 
 
 # TV
