@@ -11,7 +11,6 @@ product with what autograd has of grad E: no iteration of the minimiser is store
 
 import torch
 
-from benchmark_utils.physics.closed_forms import DiagonalDataTerm
 from benchmark_utils.physics.iterative import conjugate_gradient
 
 
@@ -46,7 +45,7 @@ def prox(f, z, gamma):
     Closed forms have theirs from autograd, and one to y; others do not store their
     iterations.
     """
-    if isinstance(f, DiagonalDataTerm) or not torch.is_grad_enabled():
+    if f.has_closed_prox or not torch.is_grad_enabled():
         return f.prox(z, gamma)
     with torch.no_grad():
         x = f.prox(z, gamma)

@@ -23,6 +23,8 @@ class DiagonalDataTerm(DataTerm):
     Subclasses set ``spectrum`` and define ``transform`` (T) and ``inverse``.
     """
 
+    has_closed_prox = True
+
     def transform(self, y):
         return y
 

@@ -43,13 +43,16 @@ class SingleCoilDataTerm(DiagonalDataTerm):
 class MulticoilDataTerm(DataTerm):
     """A x = (M F S_n x)_n, with the sensitivity maps S_n of the coils (SENSE).
 
-    Pruessmann et al. (1999), "SENSE: sensitivity encoding for fast MRI". Equations are
-    solved by conjugate gradient; A^T A does without the shifts of deepinv's products,
-    for those of the image cancel.
+    Pruessmann et al. (1999), "SENSE: sensitivity encoding for fast MRI". A^T A does
+    without the shifts of deepinv's products, for those of the image cancel. Where whole
+    columns of k-space are kept, it mixes the pixels of a row alone: equations are
+    solved with its eigenvectors (``RowSpectra``); else, by conjugate gradient.
     """
 
-    # The error of a prox over the step that it makes.
+    # The error of a prox over the step that it makes, by conjugate gradient.
     ACCURACY = 1e-2
+    # Of the eigenvectors: above, to find them takes longer than what they save.
+    MAX_BYTES = 200e6
 
     def __init__(self, physics, y):
         super().__init__(physics, y)
@@ -62,9 +65,13 @@ class MulticoilDataTerm(DataTerm):
                 "measurements are (B, 2, coils, H, W)."
             )
         # Where whole columns are kept, the transforms along them cancel too.
-        has_columns = bool((mask == mask[..., :1, :]).all())
-        self.dims = (-1,) if has_columns else (-2, -1)
+        self.has_columns = bool((mask == mask[..., :1, :]).all())
+        self.dims = (-1,) if self.has_columns else (-2, -1)
         self.spectrum = torch.fft.ifftshift(mask.square(), dim=self.dims)
+        # Found here by the copies of this physics too.
+        if not hasattr(physics, "row_spectra"):
+            physics.row_spectra = RowSpectra()
+        self.row_spectra = physics.row_spectra
 
     def gram(self, x):
         coils = torch.fft.fftn(self.maps * as_complex(x)[:, None], dim=self.dims)
@@ -94,9 +101,26 @@ class MulticoilDataTerm(DataTerm):
         kept = self.spectrum.expand(len(self.y), -1, -1, -1).flatten(1)
         return (2 * self.y.shape[2] * kept.count_nonzero(1)).clamp(min=1)
 
+    @property
+    def has_closed_prox(self):
+        """Whether A^T A has eigenvectors row by row, and these are not too many."""
+        n_images = max(len(self.maps), len(self.spectrum))
+        height, width = self.spectrum.shape[-2:]
+        n_bytes = n_images * height * width**2 * self.maps.element_size()
+        return self.has_columns and n_bytes <= self.MAX_BYTES
+
+    def _filtered(self, x, response):
+        """x, the eigenvectors of A^T A times the response of their eigenvalues."""
+        spectra = self.row_spectra
+        spectra.find(self.maps, self.spectrum[..., 0, :])
+        return spectra.filtered(x, response(spectra.values))
+
     def prox(self, z, gamma):
         if gamma == 0:
             return z
+        if self.has_closed_prox:
+            step = gamma * self.grad(z)
+            return z - self._filtered(step, lambda values: 1 / (1 + gamma * values))
         # Near z, where gamma is small, few iterations are needed.
         change = conjugate_gradient(
             lambda d: d + gamma * self.gram(d),
@@ -105,6 +129,12 @@ class MulticoilDataTerm(DataTerm):
         )
         return z + change
 
+    def pseudo_inverse(self, reg):
+        if self.has_closed_prox and reg > 0:
+            seen = self.back_projection
+            return self._filtered(seen, lambda values: 1 / (values + reg))
+        return super().pseudo_inverse(reg)
+
     def project_on_range(self, x):
         """x, its singular components of value s times s^2 / (s^2 + t^2).
 
@@ -112,6 +142,66 @@ class MulticoilDataTerm(DataTerm):
         ``DataTerm`` is a steep one, which takes a thousand products by A^T A.
         """
         reg = KERNEL_THRESHOLD**2 * self.lipschitz
+        if self.has_closed_prox:
+            return self._filtered(x, lambda values: values / (values + reg))
         return conjugate_gradient(
             lambda d: self.gram(d) + reg * d, self.gram(x), tol=1e-4
         )
+
+
+class RowSpectra:
+    """The eigenvalues and eigenvectors of A^T A for columns of k-space, row by row.
+
+    Of the pixels i and j of a row, S_n being the maps of the coils and c the inverse
+    transform of the squared mask,
+
+        (A^T A)_ij = c_(i - j) sum_n conj(S_n(i)) S_n(j),
+
+    one Hermitian matrix for each row. They are found when they are first asked for, and
+    belong to an operator: the copies of its physics share them.
+
+    Attributes
+    ----------
+    values : tensor (B or 1, H, W), in [0, ||A||^2].
+    vectors : tensor (B or 1, H, W, W), complex: those of a row are its columns.
+    """
+
+    def __init__(self):
+        self.maps = self.spectrum = self.values = self.vectors = None
+
+    def __deepcopy__(self, memo):
+        return self
+
+    @torch.inference_mode(False)  # so that they also serve where gradients are taken
+    @torch.no_grad()
+    def find(self, maps, spectrum):
+        """Make sure that they are those of these maps and squared masks.
+
+        Parameters
+        ----------
+        maps : complex tensor (B or 1, coils, H, W)
+        spectrum : tensor (B or 1, 1, W), the origin first.
+        """
+        if _is_same(maps, self.maps) and _is_same(spectrum, self.spectrum):
+            return
+        n = maps.shape[-1]
+        places = torch.arange(n, device=maps.device)
+        c = torch.fft.ifft(spectrum)[..., (places[:, None] - places) % n]
+        of_coils = maps.permute(0, 2, 3, 1)
+        values, vectors = torch.linalg.eigh(c * (of_coils.conj() @ of_coils.mT))
+        self.values, self.vectors = values.clamp(min=0), vectors
+        self.maps, self.spectrum = maps, spectrum
+
+    def filtered(self, x, weights):
+        """x (B, 2, H, W), each eigenvector of it times its weight, of ``values``."""
+        x, vectors = as_complex(x), self.vectors
+        # One matrix for a row of all the images, or one for that of each image.
+        rows = x.permute(1, 2, 0)[None] if len(vectors) == 1 else x[..., None]
+        found = weights[..., None] * (vectors.mT @ rows.conj()).conj()
+        found = vectors @ found
+        x = found[0].permute(2, 0, 1) if len(vectors) == 1 else found[..., 0]
+        return as_channels(x)
+
+
+def _is_same(a, b):
+    return b is not None and a.device == b.device and torch.equal(a, b)

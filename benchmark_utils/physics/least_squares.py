@@ -41,6 +41,8 @@ class DataTerm:
 
     # Whether A^T A has a bound that is a filter: see TomographyDataTerm.
     has_filters = False
+    # Whether ``prox`` is one formula, which autograd goes through, and no iterations.
+    has_closed_prox = False
 
     def __init__(self, physics, y):
         self.physics, self.y, self.measured = physics, y, y

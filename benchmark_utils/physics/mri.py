@@ -84,8 +84,7 @@ class SingleCoilMri(Problem):
         kept whole: it is 0.32 of what is measured.
     masks : one for all the images that are measured together, up to eight ("shared"),
         or one for each ("per_image"). A number: how many there are in all, the same
-        for training and for test images; each batch of up to eight images takes them
-        in turn, from the first.
+        for training and for test images, which take them in turn.
     """
 
     noise: str = strength("gaussian", one_of("gaussian"))
@@ -93,24 +92,27 @@ class SingleCoilMri(Problem):
     mask: str = strength("gaussian", one_of(*MASKS))
     masks: str | int = strength("shared", NUMBER_OF_MASKS)
 
-    def operator(self, shape, generator, n_images):
-        return dinv.physics.MRI(mask=self.draw_masks(shape, generator, n_images))
+    def operator(self, shape, generator, images):
+        return dinv.physics.MRI(mask=self.draw_masks(shape, generator, images))
 
-    def draw_masks(self, shape, generator, n_images):
-        """(n_images or 1, 1, H, W), of 0 and 1."""
+    def draw_masks(self, shape, generator, images):
+        """(number of images or 1, 1, H, W), of 0 and 1."""
         if shape[0] != 2:
             raise NotApplicable(
                 f"MRI measures complex images, and these have {shape[0]} channels: "
                 "domain must be COMPLEX_IMAGES."
             )
-        n_masks = {"shared": 1, "per_image": n_images}.get(self.masks, self.masks)
-        if COUNT.is_valid(self.masks):
+        n_masks = {"shared": 1, "per_image": len(images)}.get(self.masks, self.masks)
+        in_turn = COUNT.is_valid(self.masks)
+        if in_turn:
             generator = torch.Generator().manual_seed(0)
         draw = MASKS[self.mask]
         masks = torch.stack(
             [draw(shape[-2:], self.acceleration, generator) for _ in range(n_masks)]
         )[:, None]
-        return masks[torch.arange(n_images) % n_masks] if n_masks > 1 else masks
+        if in_turn and n_masks > 1:
+            return masks[[i % n_masks for i in images]]
+        return masks
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,8 @@ class MulticoilMri(SingleCoilMri):
     n_coils: int = strength(8, COUNT)
     map_error: float = told_strength(0.0, LEVEL)
 
-    def operator(self, shape, generator, n_images):
-        mask = self.draw_masks(shape, generator, n_images)
+    def operator(self, shape, generator, images):
+        mask = self.draw_masks(shape, generator, images)
         maps = coil_maps(self.n_coils, shape[-2:], generator)
         return dinv.physics.MultiCoilMRI(mask=mask, coil_maps=maps)
 

@@ -1,5 +1,7 @@
 """MRI: its masks, its coils, and its data terms."""
 
+import copy
+
 import deepinv as dinv
 import pytest
 import torch
@@ -7,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark_utils.common import NotApplicable
+from benchmark_utils.learning.implicit import prox
 from benchmark_utils.physics import MRI_PROBLEMS, data_term, estimated_maps
-from benchmark_utils.physics.kspace import as_complex
+from benchmark_utils.physics.kspace import MulticoilDataTerm, as_complex
 from benchmark_utils.physics.least_squares import KERNEL_THRESHOLD
 from benchmark_utils.physics.mri import MASKS, coil_maps
 from benchmark_utils.physics.noise import draw_measurements
@@ -31,9 +34,9 @@ def draws(*shape, seed=1):
     return torch.randn(shape, generator=generator(seed))
 
 
-def measured(problem, **strengths):
-    physics = physics_of(problem, **strengths)
-    y = draw_measurements(physics, draws(2, *SHAPE), generator(2))
+def measured(problem, shape=SHAPE, **strengths):
+    physics = physics_of(problem, shape=shape, **strengths)
+    y = draw_measurements(physics, draws(2, *shape), generator(2))
     return physics, y, data_term(physics, y)
 
 
@@ -95,6 +98,9 @@ def test_a_number_of_masks_is_the_same_for_training_and_for_test_images(problem,
     test = physics_of(problem, mask=mask, masks=2, n_images=3, seed=2).mask
     assert torch.equal(train[:3], test) and not torch.equal(train[0], train[1])
     assert torch.equal(train[2:4], train[:2]) and torch.equal(train[4], train[0])
+    problem_ = make_problem(problem, MRI_PROBLEMS, mask=mask, masks=2)
+    later = problem_.physics(SHAPE, torch.Generator(), range(9, 11)).mask
+    assert torch.equal(later, train[[1, 0]])
     one = physics_of(problem, mask=mask, masks=1, n_images=5, seed=1).mask
     assert len(one) == 1 and torch.equal(one[0], train[0])
 
@@ -152,13 +158,60 @@ def test_products_of_several_coils_are_those_of_deepinv(mask):
     torch.testing.assert_close(part.grad(x), 2 * f.gram(x) - f.back_projection)
 
 
-@pytest.mark.parametrize("gamma", [0.5, 10.0, 300.0])
-def test_proximal_operators_of_several_coils_solve_their_equation(gamma):
-    f = measured("multicoil_mri")[-1]
-    z = draws(2, *SHAPE, seed=7)
+def residual(f, z, gamma):
+    """Of the equation of the prox, over the change that the prox makes."""
     x = f.prox(z, gamma)
     slope = gamma * f.grad(x) + x - z
-    assert float(slope.norm() / (x - z).norm()) < 0.02
+    return float(slope.norm() / (x - z).norm())
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("masks", ["shared", "per_image"])
+@pytest.mark.parametrize("gamma", [0.5, 10.0, 300.0])
+def test_proximal_operators_of_several_coils_solve_their_equation(mask, masks, gamma):
+    f = measured("multicoil_mri", mask=mask, masks=masks)[-1]
+    z = draws(2, *SHAPE, seed=7)
+    assert f.has_closed_prox == (mask != "radial")
+    assert residual(f, z, gamma) < (1e-3 if f.has_closed_prox else 0.02)
+
+
+def test_too_many_eigenvectors_are_not_looked_for(monkeypatch):
+    z = draws(2, *SHAPE, seed=7)
+    closed = measured("multicoil_mri")[-1]
+    monkeypatch.setattr(MulticoilDataTerm, "MAX_BYTES", 1000)
+    f = measured("multicoil_mri")[-1]
+    assert not f.has_closed_prox and residual(f, z, 10.0) < 0.02
+    for ours, theirs in (
+        (closed.prox(z, 10.0), f.prox(z, 10.0)),
+        (closed.initial_guess(), f.initial_guess()),
+        (closed.project_on_range(z), f.project_on_range(z)),
+    ):
+        assert float((ours - theirs).norm() / theirs.norm()) < 0.01
+    assert f.row_spectra.vectors is None
+
+
+def test_copies_of_an_operator_share_its_eigenvectors_while_it_is_the_same():
+    physics, y, f = measured("multicoil_mri")
+    z = draws(2, *SHAPE, seed=7)
+    with torch.inference_mode():
+        copied = data_term(copy.deepcopy(physics), y)
+        copied.prox(z, 1.0)
+    vectors = f.row_spectra.vectors
+    assert vectors is not None and vectors is copied.row_spectra.vectors
+    f.prox(z, 1.0)
+    assert f.row_spectra.vectors is vectors
+    physics.update_parameters(coil_maps=coil_maps(8, SHAPE[1:], generator(5)))
+    assert residual(data_term(physics, y), z, 10.0) < 1e-3
+    assert residual(f, z, 10.0) < 1e-3
+
+
+def test_gradients_go_through_the_closed_form():
+    f = measured("multicoil_mri", shape=(2, 12, 12), acceleration=3)[-1]
+    f.maps, f.spectrum, f.y = f.maps.to(torch.complex128), f.spectrum.double(), None
+    f.back_projection = draws(2, 2, 12, 12).double()
+    z = draws(2, 2, 12, 12, seed=3).double().requires_grad_()
+    gamma = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda z, gamma: prox(f, z, gamma), (z, gamma))
 
 
 def test_the_norm_of_several_coils_is_bounded_and_the_bound_is_close():
