@@ -25,7 +25,11 @@ from benchmark_utils.physics.degraded import (
     add_noise,
     uniform,
 )
-from benchmark_utils.physics.noise import noise_level
+from benchmark_utils.physics.noise import (
+    draw_measurements,
+    is_signal_dependent,
+    noise_level,
+)
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,12 @@ def downscaling_matrix(n, factor, dtype, device):
 
 def _masked(x, mask, noise, generator):
     y, sigma = add_noise(x, noise, generator)
-    return Degraded(mask * y, sigma, mask, operator=lambda z: mask * z)
+    return Degraded(mask * y, sigma, pixels_of(mask), operator=lambda z: mask * z)
+
+
+def pixels_of(mask):
+    """The mask (B, 1, H, W) of the pixels that are known in all their colours."""
+    return mask.amin(1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -227,26 +236,32 @@ class OneOf:
 
 
 class Measurement:
-    """D = A: the acquisition itself, with fresh noise of the measurements' level.
+    """D = A: the acquisition itself, with fresh noise, like that of the measurements.
 
     For inpainting, holes are passed on as a mask; what another operator does is left
     to the network, which sees A x + noise (an image of the same size).
     """
 
     def __init__(self, physics):
-        self.physics, self.level = physics, noise_level(physics)
+        self.physics, self.mask = physics, None
+        if isinstance(physics, dinv.physics.Inpainting):
+            self.mask = physics.mask
 
     def __call__(self, x, generator):
-        level = (self.level, self.level)
-        if isinstance(self.physics, dinv.physics.Inpainting):
-            mask = self.physics.mask.expand(len(x), 1, *x.shape[-2:])
-            return _masked(x, mask, level, generator)
-        A = self.physics.A
-        return Degraded(
-            *add_noise(A(x), level, generator),
-            operator=A,
-            adjoint=self.physics.A_adjoint,
-        )
+        physics, mask = self.physics, self.mask
+        if mask is not None:
+            mask = mask.expand(len(x), -1, *x.shape[-2:])
+        if is_signal_dependent(physics):
+            y = draw_measurements(physics, x, generator)
+            sigma = x.new_full((len(x),), noise_level(physics, y))
+        else:
+            level = noise_level(physics)
+            if mask is not None:
+                return _masked(x, mask, (level, level), generator)
+            y, sigma = add_noise(physics.A(x), (level, level), generator)
+        pixels = None if mask is None else pixels_of(mask)
+        A, A_adjoint = physics.A, physics.A_adjoint
+        return Degraded(y, sigma, pixels, operator=A, adjoint=A_adjoint)
 
 
 # What the network of each task undoes, at the ranges it was trained on.

@@ -1,12 +1,17 @@
 """The base class of the solvers whose prior is one or several restoration networks."""
 
+import deepinv as dinv
+
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.parameters import FLAG, one_of, one_or_each
 from benchmark_utils.physics.degradations import Identity
 from benchmark_utils.physics.noise import denoiser_scale, residual_scale
+from benchmark_utils.physics.tomography import Tomography
 from benchmark_utils.priors.fire import Residuals
 from benchmark_utils.solving.search import Choice, Range
 from benchmark_utils.solving.solver import IterativeSolver
+
+OF_NO_IMAGE = (dinv.physics.MRI, dinv.physics.MultiCoilMRI, Tomography)
 
 
 class RestorationPriors(IterativeSolver):
@@ -70,18 +75,22 @@ class RestorationPriors(IterativeSolver):
             self.check_measurements()
 
     def check_measurements(self):
-        """Networks that undo A restore its results in place: the sizes are the same."""
+        """Networks that undo A restore its results in place: these are images too."""
         if self.shifts:
             raise NotApplicable(
                 "D = A does not shift with the image: set shifts=False."
             )
         for batch in self.test:
-            sizes = batch.signal_shape[-2:], batch.y.shape[-2:]
-            if sizes[0] != sizes[1]:
-                (height, width), (h, w) = sizes
+            if isinstance(batch.physics, OF_NO_IMAGE):
                 raise NotApplicable(
-                    f"D = A makes {h}x{w} pixels of {height}x{width}, which no network "
+                    "D = A makes no image, but k-space or a sinogram, which no network "
                     "here is trained to undo: set degradation=own."
+                )
+            if batch.signal_shape != tuple(batch.y.shape[1:]):
+                raise NotApplicable(
+                    f"D = A makes {tuple(batch.y.shape[1:])} of images of shape "
+                    f"{batch.signal_shape}, which no network here is trained to undo: "
+                    "set degradation=own."
                 )
 
     def tasks(self):

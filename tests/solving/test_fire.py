@@ -20,6 +20,7 @@ from benchmark_utils.physics.degradations import (
     Downscaling,
     GaussianBlur,
     Identity,
+    Measurement,
     Noise,
 )
 from benchmark_utils.physics.degraded import adjoint
@@ -575,7 +576,45 @@ def test_a_prior_may_undo_the_measurement_itself(problem, recorded):
 def test_a_measurement_of_another_size_is_refused_before_the_run():
     options = {"priors": "sr2", "degradation": "measurement"}
     _, reason = instance("FiRe-HQS", make_batch("sr4"), **options)
-    assert "8x7 pixels of 32x28" in reason and "set degradation=own" in reason
+    assert "(3, 8, 7) of images of shape (3, 32, 28)" in reason
+    assert "set degradation=own" in reason
+
+
+@pytest.mark.parametrize("problem", ["mri", "multicoil_mri"])
+def test_k_space_is_no_image_to_restore(problem, get_data):
+    data = get_data("brain", problem=problem, img_size=32, n_images=1)
+    options = {"priors": "denoiser", "degradation": "measurement"}
+    _, reason = instance("FiRe-HQS", data["test"][0], **options)
+    assert "makes no image, but k-space" in reason and "degradation=own" in reason
+
+
+def test_a_mask_of_colours_has_holes_where_a_colour_is_missing(recorded):
+    batch = make_batch("inpainting")
+    colours = batch.physics.mask.expand(-1, 3, -1, -1).clone()
+    colours[:, 0, :4] = 0
+    batch.physics.mask = colours
+    given = recorded("inpaint", unchanged)
+    options = {**PLAIN, "degradation": "measurement"}
+    solve("FiRe-HQS", batch, priors="inpaint", n_iter=2, **options)
+    for degraded in given:
+        assert torch.equal(degraded.mask, colours.amin(1, keepdim=True))
+        assert torch.equal(degraded.y, colours * degraded.y)
+
+
+@pytest.mark.parametrize("problem", ["denoising", "inpainting"])
+def test_the_measurement_draws_noise_of_the_signal_anew(problem):
+    x = 0.2 + 0.6 * random((2, 3, 64, 64))
+    generator = torch.Generator().manual_seed(0)
+    options = {"noise": "poisson", "gain": 0.01}
+    physics = make_physics(problem, (3, 64, 64), generator, 2, **options)
+    draws = [Measurement(physics)(x, generator) for _ in range(2)]
+    assert not torch.equal(draws[0].y, draws[1].y)
+    seen = physics.A(torch.ones_like(x)) > 0
+    for degraded in draws:
+        error = (degraded.y - x)[seen]
+        assert float(error.std()) == pytest.approx((0.01 * 0.5) ** 0.5, rel=0.05)
+        assert float(degraded.sigma[0]) == pytest.approx(float(error.std()), rel=0.1)
+        assert (degraded.mask is None) == (problem == "denoising")
 
 
 # What is refused, in a sentence
