@@ -171,19 +171,20 @@ class ImageDataset(Described, ReadsImages, ShortName, BaseDataset):
             image = center_crop(image, self.img_size, name, multiple)
             by_shape.setdefault(tuple(image.shape), []).append((name, image))
         groups = [
-            images[i : i + MAX_BATCH]
+            (first, images[first : first + MAX_BATCH])
             for images in by_shape.values()
-            for i in range(0, len(images), MAX_BATCH)
+            for first in range(0, len(images), MAX_BATCH)
         ]
-        return [(seed, split, i, group) for i, group in enumerate(groups)]
+        return [(seed, split, i, *group) for i, group in enumerate(groups)]
 
-    def _measure(self, seed, split, index, images):
+    def _measure(self, seed, split, index, first, images):
         sequence = np.random.SeedSequence([seed, split == "test", index])
         generator = torch.Generator().manual_seed(int(sequence.generate_state(1)[0]))
         names, pixels = zip(*images)
         x = torch.stack(pixels)
         problem = self.make_problem()
-        physics = problem.physics(tuple(x.shape[1:]), generator, len(x))
+        numbers = range(first, first + len(x))
+        physics = problem.physics(tuple(x.shape[1:]), generator, numbers)
         batch = measure(x, physics, generator, names, self.domain)
         told = problem.told(physics, generator)
         is_hidden = split == "test" and told is not physics

@@ -35,16 +35,16 @@ class CT(Problem):
         detector away from the true one.
     """
 
-    noise_level: float = strength(0.002, LEVEL)
+    noise_level: float = strength(0.002, LEVEL, noise=("gaussian",))
     noise: str = strength("gaussian", one_of("gaussian", "low_dose"))
-    photons: float = strength(1e5, POSITIVE)
+    photons: float = strength(1e5, POSITIVE, noise=("low_dose",))
     n_angles: int = strength(180, COUNT)
     angular_range: float = strength(180.0, ANGULAR_RANGE)
     centre_error: float = told_strength(0.0, NUMBER)
 
     source = None
 
-    def operator(self, shape, generator, n_images):
+    def operator(self, shape, generator, images):
         return Tomography(
             Geometry(*shape[-2:], self.n_angles, float(self.angular_range), self.source)
         )

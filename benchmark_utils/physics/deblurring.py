@@ -61,7 +61,7 @@ class Deblurring(Problem):
         """Whether the kernel is that of a file."""
         return isinstance(self.kernel, str)
 
-    def operator(self, shape, generator, n_images):
+    def operator(self, shape, generator, images):
         is_measured = self.is_measured
         kernel = read_kernel(self.kernel) if is_measured else self.default_kernel()
         check_kernel_fits(shape, kernel)
@@ -84,11 +84,12 @@ class GaussianDeblurring(Deblurring):
     def __post_init__(self):
         super().__post_init__()
         BLUR_STD.check("blur_std times told_blur", self.blur_std * self.told_blur)
-        if self.is_measured and self.told_blur != 1:
-            raise NotApplicable(
-                "told_blur is for the Gaussian kernel: with a kernel of a file, leave "
-                "it at 1."
-            )
+        for name in ("blur_std", "told_blur"):
+            if self.is_measured and getattr(self, name) != getattr(type(self), name):
+                raise NotApplicable(
+                    f"{name} is for the Gaussian kernel: with a kernel of a file, "
+                    "leave it out."
+                )
 
     def default_kernel(self):
         return gaussian_kernel(self.blur_std)

@@ -103,13 +103,26 @@ def seeded(noise_model, generator):
     return model
 
 
+def levels_of(noise_model):
+    """{name: tensor} of what tells how strong a noise is: sigma, gain, photons."""
+    return {n: getattr(noise_model, n) for n in POWERS if hasattr(noise_model, n)}
+
+
+def with_levels(noise_model, **levels):
+    """A copy of a noise model with other levels: sigma, gain or photons."""
+    model = without_generator(noise_model)
+    for name, level in levels.items():
+        usual = getattr(model, name)
+        setattr(model, name, torch.as_tensor(level).to(usual).expand_as(usual))
+    return model
+
+
 def scaled(noise_model, factor):
     """A copy of a noise model, of ``factor`` times the standard deviation."""
-    model = without_generator(noise_model)
-    for name, power in POWERS.items():
-        if hasattr(model, name):
-            setattr(model, name, getattr(model, name) * factor**power)
-    return model
+    levels = levels_of(noise_model)
+    return with_levels(
+        noise_model, **{n: level * factor ** POWERS[n] for n, level in levels.items()}
+    )
 
 
 def is_signal_dependent(physics):
@@ -156,16 +169,21 @@ def noise_level(physics, y=None):
     """Standard deviation of the noise on the scale of y, a float; at least 1e-3.
 
     Where it depends on the signal, that of the values of ``y`` together: the square
-    root of the harmonic mean of their variances, the level of a weighted data term.
-    That of photons, which is never 0, may be lower.
+    root of the harmonic mean of their variances, the level of a weighted data term;
+    holes are not measured, and count for nothing. That of photons, which is never 0,
+    may be lower.
     """
     if isinstance(physics.noise_model, LowDoseNoise):
         return float((1 / variance(physics, y)).mean().rsqrt())
     if is_signal_dependent(physics):
-        level = (1 / variance(physics, y)).mean().rsqrt()
+        precision = 1 / variance(physics, y)
+        if isinstance(physics, dinv.physics.Inpainting):
+            precision = precision[physics.mask.expand_as(y) > 0]
+        level = precision.mean().rsqrt()
     else:
         level = variance(physics, torch.zeros(1)).sqrt()
-    return max(float(level), SMALLEST_LEVEL)
+    # In this order: where nothing is measured, the level is not a number.
+    return max(SMALLEST_LEVEL, float(level))
 
 
 # How hyper-parameters, which are for measurements with REFERENCE_NOISE, follow the

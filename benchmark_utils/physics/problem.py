@@ -4,14 +4,24 @@ import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 
+from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.parameters import LEVEL, POSITIVE, one_of
 from benchmark_utils.common.precision import float32_by_default
 from benchmark_utils.physics.noise import NOISES, scaled
 
+ONE_IMAGE = range(1)
 
-def strength(default, constraint):
-    """A field of a problem: its default, and what any value of it must be."""
-    return field(default=default, metadata={"constraint": constraint})
+# The kinds of noise that have a level, and those that have a gain.
+LEVEL_COUNTS = ("gaussian", "poisson_gaussian")
+GAIN_COUNTS = ("poisson", "poisson_gaussian")
+
+
+def strength(default, constraint, **needs):
+    """A field of a problem: its default, and what any value of it must be.
+
+    ``needs`` is {another strength: its values with which this one counts}.
+    """
+    return field(default=default, metadata={"constraint": constraint, "needs": needs})
 
 
 def told_strength(default, constraint):
@@ -34,20 +44,35 @@ class Problem(ABC):
     told_noise : the noise that solvers are told has so many times the deviation.
     """
 
-    noise_level: float = strength(0.01, LEVEL)
+    noise_level: float = strength(0.01, LEVEL, noise=LEVEL_COUNTS)
     noise: str = strength("gaussian", one_of(*NOISES))
-    gain: float = strength(0.01, POSITIVE)
+    gain: float = strength(0.01, POSITIVE, noise=GAIN_COUNTS)
     told_noise: float = told_strength(1.0, POSITIVE)
 
     def __post_init__(self):
         for entry in fields(self):
             entry.metadata["constraint"].check(entry.name, getattr(self, entry.name))
+        for entry in fields(self):
+            if getattr(self, entry.name) != entry.default:
+                self._check_that_it_counts(entry)
+
+    def _check_that_it_counts(self, entry):
+        constraints = {f.name: f.metadata["constraint"] for f in fields(self)}
+        for name, values in entry.metadata.get("needs", {}).items():
+            if (value := getattr(self, name)) in values:
+                continue
+            others = [v for v in values if v and constraints[name].is_valid(v)]
+            rather = f", or set {name}={' or '.join(others)}." if others else "."
+            raise NotApplicable(
+                f"{entry.name} means nothing with {name}={value}: leave it out{rather}"
+            )
 
     @abstractmethod
-    def operator(self, shape, generator, n_images):
-        """The deepinv physics A for ``n_images`` images of ``shape`` (C, H, W).
+    def operator(self, shape, generator, images):
+        """The deepinv physics A for some images of ``shape`` (C, H, W).
 
-        What is random in A is drawn from ``generator``.
+        What is random in A is drawn from ``generator``. ``images`` is the range of
+        their numbers, among those of their shape in the dataset.
         """
 
     @property
@@ -56,9 +81,9 @@ class Problem(ABC):
         return 1
 
     @float32_by_default()
-    def physics(self, shape, generator, n_images=1):
+    def physics(self, shape, generator, images=ONE_IMAGE):
         """The operator with its noise model."""
-        physics = self.operator(shape, generator, n_images)
+        physics = self.operator(shape, generator, images)
         physics.noise_model = self.noise_model(physics)
         return physics
 

@@ -19,14 +19,21 @@ from benchmark_utils.common.parameters import (
     one_of,
     whole,
 )
-from benchmark_utils.common.precision import float32_by_default
 from benchmark_utils.physics.deblurring import GaussianDeblurring, MotionDeblurring
-from benchmark_utils.physics.noise import NOISES
+from benchmark_utils.physics.noise import NOISES, levels_of, with_levels
 from benchmark_utils.physics.own_operator import checked, load_function, split_name
-from benchmark_utils.physics.problem import Problem, strength
+from benchmark_utils.physics.problem import (
+    GAIN_COUNTS,
+    LEVEL_COUNTS,
+    Problem,
+    strength,
+)
 from benchmark_utils.physics.psf import check_kernel_fits
 
 FUNCTION = Constraint(callable, "a function (shape, generator) -> physics")
+
+# What a noise is that has one of these levels: both make poisson_gaussian.
+KINDS_OF_LEVELS = {"gain": "poisson", "sigma": "gaussian"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Denoising(Problem):
 
     noise_level: float = strength(0.1, LEVEL)
 
-    def operator(self, shape, generator, n_images):
+    def operator(self, shape, generator, images):
         return dinv.physics.Denoising()
 
 
@@ -55,7 +62,7 @@ class SuperResolution(Problem):
     def size_multiple(self):
         return self.factor
 
-    def operator(self, shape, generator, n_images):
+    def operator(self, shape, generator, images):
         height, width = shape[-2:]
         if height % self.factor or width % self.factor:
             raise NotApplicable(
@@ -75,23 +82,23 @@ class Inpainting(Problem):
     """Each pixel is missing with probability ``missing``; one mask per image.
 
     missing : share of the pixels that are missing.
-    masks : how many masks there are in all, the same for training and for test images;
-        each batch of up to eight images takes them in turn, from the first. 0 for a
-        mask of its own for each image.
+    masks : how many masks there are in all, the same for training and for test images,
+        which take them in turn. 0 for a mask of its own for each image.
     """
 
     missing: float = strength(0.5, SHARE)
     masks: int = strength(0, whole(0))
 
-    def operator(self, shape, generator, n_images):
+    def operator(self, shape, generator, images):
         size = shape[-2:]
         if self.masks:
             generator = torch.Generator().manual_seed(0)
+        n_masks = self.masks or len(images)
         draws = torch.rand(
-            (self.masks or n_images, 1, *size), generator=generator, dtype=torch.float32
+            (n_masks, 1, *size), generator=generator, dtype=torch.float32
         )
         if self.masks:
-            draws = draws[torch.arange(n_images) % self.masks]
+            draws = draws[[i % n_masks for i in images]]
         mask = (draws >= self.missing).to(draws)
         return dinv.physics.Inpainting(img_size=shape, mask=mask)
 
@@ -100,33 +107,42 @@ class Inpainting(Problem):
 class OwnProblem(Problem):
     """The operator that a function of the user's makes, with its own noise.
 
-    Where a strength is given, the noise is of this kind and level instead.
-
+    noise_level, gain : those of its own noise, or of the one that is given; of Gaussian
+        or Poisson's noise, where it has none.
+    noise : another kind of noise than its own.
     make : callable (shape, generator) -> deepinv LinearPhysics.
     label : what sentences call it.
     """
 
-    noise_level: float | None = strength(None, LEVEL.or_none())
+    noise_level: float | None = strength(
+        None, LEVEL.or_none(), noise=(None, *LEVEL_COUNTS)
+    )
     noise: str | None = strength(None, one_of(*NOISES).or_none())
-    gain: float | None = strength(None, POSITIVE.or_none())
+    gain: float | None = strength(None, POSITIVE.or_none(), noise=(None, *GAIN_COUNTS))
     make: Callable = field(default=None, metadata={"constraint": FUNCTION})
     label: str = strength("physics", Constraint(bool, "a name"))
 
-    def operator(self, shape, generator, n_images):
-        return checked(self.make(shape, generator), shape, self.label, n_images)
+    def operator(self, shape, generator, images):
+        return checked(self.make(shape, generator), shape, self.label, len(images))
 
-    @float32_by_default()
-    def physics(self, shape, generator, n_images=1):
-        """The operator with its noise model."""
-        asked = {
-            name: value
-            for name in ("noise_level", "noise", "gain")
-            if (value := getattr(self, name)) is not None
-        }
-        physics = self.operator(shape, generator, n_images)
-        if asked:
-            physics.noise_model = Denoising(**asked).noise_model(physics)
-        return physics
+    def noise_model(self, physics):
+        own = physics.noise_model
+        asked = {"sigma": self.noise_level, "gain": self.gain}
+        asked = {name: level for name, level in asked.items() if level is not None}
+        kind = self.noise
+        if kind is None and not levels_of(own):
+            kind = "_".join(KINDS_OF_LEVELS[name] for name in sorted(asked))
+        if kind:
+            usual = {"sigma": Problem.noise_level, "gain": Problem.gain}
+            levels = usual | levels_of(own) | asked
+            return NOISES[kind](levels["sigma"], levels["gain"])
+        if unknown := asked.keys() - levels_of(own).keys():
+            raise NotApplicable(
+                f"{self.label} gives {type(own).__name__}, which has no "
+                f"{' and no '.join(sorted(unknown))}: say which noise is meant, as "
+                "noise=poisson_gaussian."
+            )
+        return with_levels(own, **asked)
 
 
 PROBLEMS = {
@@ -206,4 +222,4 @@ def make_physics(problem, shape, generator, n_images=1, problems=PROBLEMS, **str
     The parameters and errors are those of ``make_problem``.
     """
     problem = make_problem(problem, problems, **strengths)
-    return problem.physics(shape, generator, n_images)
+    return problem.physics(shape, generator, range(n_images))

@@ -161,9 +161,9 @@ class TrainingData:
             step = max_batch or len(named)
             for i in range(0, len(named), step):
                 names, pixels = zip(*named[i : i + step])
-                physics = self.dataset.make_problem().physics(
-                    shape, generator, len(names)
-                )
+                problem = self.dataset.make_problem()
+                numbers = range(i, i + len(names))
+                physics = problem.physics(shape, generator, numbers)
                 x = torch.stack(pixels)
                 batches.append(
                     measure(x, physics, generator, names, self.dataset.domain)

@@ -424,3 +424,13 @@ def test_a_solver_never_sees_the_truth_of_the_test(problem, get_data, get_object
         assert batch.x is not None
         for image in batch.x:
             assert not any(torch.equal(image, truth) for truth in truths)
+
+
+@pytest.mark.parametrize("n_masks", [3, 20])
+def test_images_take_as_many_masks_as_are_asked_for_in_turn(n_masks, get_data):
+    """Batches have eight images at most: masks go on from one to the next."""
+    options = {"problem": "inpainting", "img_size": 16, "masks": n_masks}
+    batches = get_data("simulated", n_images=24, **options)["test"]
+    masks = torch.cat([batch.physics.mask for batch in batches])
+    assert len(masks.flatten(1).unique(dim=0)) == n_masks
+    assert torch.equal(masks[n_masks:], masks[:-n_masks])

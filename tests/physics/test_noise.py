@@ -6,14 +6,17 @@ import torch
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.physics.closed_forms import MaskDataTerm
+from benchmark_utils.physics.ct import CT_PROBLEMS
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.least_squares import DataTerm
+from benchmark_utils.physics.mri import MRI_PROBLEMS
 from benchmark_utils.physics.noise import (
+    SMALLEST_LEVEL,
     draw_measurements,
     noise_level,
     variance,
 )
-from benchmark_utils.physics.problems import make_physics
+from benchmark_utils.physics.problems import PROBLEMS, make_physics, make_problem
 
 
 def generator(seed=0):
@@ -35,21 +38,69 @@ def test_the_model_of_a_physics_is_kept_and_has_its_variance():
 
 
 @pytest.mark.parametrize(
-    "noise, expected",
+    "noise, levels, expected",
     [
-        ("gaussian", 0.04),
-        ("poisson", (0.02 * 0.5) ** 0.5),
-        ("poisson_gaussian", (0.02 * 0.5 + 0.04**2) ** 0.5),
+        ("gaussian", {"noise_level": 0.04}, 0.04),
+        ("poisson", {"gain": 0.02}, (0.02 * 0.5) ** 0.5),
+        (
+            "poisson_gaussian",
+            {"noise_level": 0.04, "gain": 0.02},
+            (0.02 * 0.5 + 0.04**2) ** 0.5,
+        ),
     ],
 )
-def test_the_noise_of_a_problem_has_the_deviation_asked_for(noise, expected):
-    physics = denoising(noise, noise_level=0.04, gain=0.02)
+def test_the_noise_of_a_problem_has_the_deviation_asked_for(noise, levels, expected):
+    physics = denoising(noise, **levels)
     x = torch.full((1, 1, 200, 200), 0.5)
     y = draw_measurements(physics, x, generator())
     assert (y - x).std() == pytest.approx(expected, rel=0.03)
     assert (y - x).mean() == pytest.approx(0, abs=0.05 * expected)
     assert noise_level(physics, y) == pytest.approx(expected, rel=0.1)
     assert variance(physics, y).mean() == pytest.approx(expected**2, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "problem, noise, levels, rather",
+    [
+        ("denoising", "gaussian", {"gain": 0.02}, "poisson or poisson_gaussian"),
+        ("sr4", "poisson", {"noise_level": 0.04}, "gaussian or poisson_gaussian"),
+        ("ct", "gaussian", {"photons": 1e4}, "low_dose"),
+        ("ct", "low_dose", {"noise_level": 0.01}, "gaussian"),
+    ],
+)
+def test_a_level_that_a_noise_does_not_have_is_refused(problem, noise, levels, rather):
+    """It was without effect, and in the name of the results."""
+    problems = CT_PROBLEMS if problem == "ct" else PROBLEMS
+    (level,) = levels
+    sentence = f"{level} means nothing with noise={noise}: .* set noise={rather}[.]"
+    with pytest.raises(NotApplicable, match=sentence):
+        make_problem(problem, problems, noise=noise, **levels)
+
+
+def test_a_level_that_no_noise_of_the_problem_has_is_refused():
+    with pytest.raises(NotApplicable, match=r"means nothing .*: leave it out[.]"):
+        make_problem("mri", MRI_PROBLEMS, gain=0.1)
+
+
+def test_the_usual_level_may_be_written_out_with_any_noise():
+    assert make_problem("sr4", noise="poisson", noise_level=0.01).noise == "poisson"
+
+
+@pytest.mark.parametrize("noise", ["poisson", "poisson_gaussian"])
+def test_the_level_of_noise_of_the_signal_does_not_depend_on_the_holes(noise):
+    x = 0.2 + 0.6 * torch.rand(2, 3, 32, 32, generator=generator())
+    levels = []
+    for missing in (0, 0.1, 0.8):
+        options = {"missing": missing, "noise": noise, "gain": 0.01}
+        physics = make_physics("inpainting", (3, 32, 32), generator(), 2, **options)
+        levels.append(noise_level(physics, draw_measurements(physics, x, generator())))
+    assert levels[1:] == pytest.approx(levels[:1] * 2, rel=0.05)
+
+
+def test_where_nothing_is_measured_the_level_is_the_smallest():
+    physics = make_physics("inpainting", (3, 8, 8), generator(), noise="poisson")
+    physics.mask = torch.zeros_like(physics.mask)
+    assert noise_level(physics, torch.zeros(1, 3, 8, 8)) == SMALLEST_LEVEL
 
 
 def test_the_same_generator_draws_the_same_noise_and_then_another():

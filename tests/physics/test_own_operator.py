@@ -63,6 +63,19 @@ def complex_valued(shape, generator):
 def uniform(shape, generator):
     return dinv.physics.Denoising(dinv.physics.UniformNoise(0.1))
 
+def poisson(shape, generator):
+    return dinv.physics.Denoising(dinv.physics.PoissonNoise(gain=0.1))
+
+def counts(shape, generator):
+    return dinv.physics.Denoising(
+        dinv.physics.PoissonNoise(gain=0.1, normalize=False)
+    )
+
+def of_several_levels(shape, generator):
+    return dinv.physics.Denoising(
+        dinv.physics.GaussianNoise(torch.tensor([0.1, 0.2]))
+    )
+
 def breaks(shape, generator):
     return 1 / 0
 """
@@ -111,6 +124,42 @@ def test_the_noise_is_that_of_the_physics_unless_another_is_asked_for(batch):
     assert float(poisson.gain) == pytest.approx(0.02)
 
 
+@pytest.mark.parametrize(
+    "function, strengths, kind, levels",
+    [
+        ("poisson", {"gain": 0.05}, "PoissonNoise", {"gain": 0.05}),
+        ("poisson", {"noise": "poisson"}, "PoissonNoise", {"gain": 0.1}),
+        (
+            "make_physics",
+            {"noise": "poisson_gaussian", "gain": 0.05},
+            "PoissonGaussianNoise",
+            {"sigma": 0.02, "gain": 0.05},
+        ),
+        ("scaled", {"gain": 0.05}, "PoissonNoise", {"gain": 0.05}),
+        ("scaled", {"noise": "gaussian"}, "GaussianNoise", {"sigma": 0.01}),
+        (
+            "scaled",
+            {"noise_level": 0.03, "gain": 0.05},
+            "PoissonGaussianNoise",
+            {"sigma": 0.03, "gain": 0.05},
+        ),
+    ],
+)
+def test_a_level_is_that_of_the_noise_of_the_physics(
+    function, strengths, kind, levels, batch
+):
+    model = batch(function, **strengths).physics.noise_model
+    assert type(model).__name__ == kind
+    assert {name: float(getattr(model, name)) for name in levels} == pytest.approx(
+        levels
+    )
+
+
+def test_a_level_that_the_noise_of_the_physics_has_not_is_refused(file, get_data):
+    data = get_data("simulated", problem=f"{file}:make_physics", gain=0.05)
+    assert "GaussianNoise, which has no gain: say which noise" in data["unavailable"]
+
+
 @pytest.mark.parametrize("function", ["make_physics", "fourier", "by_autograd"])
 def test_solvers_restore_from_measurements_of_any_shape(function, file, run):
     problem = f"simulated[n_images=1,problem='{file}:{function}']"
@@ -133,6 +182,8 @@ def test_solvers_restore_from_measurements_of_any_shape(function, file, run):
         ("not_linear", "A must be linear"),
         ("complex_valued", "torch.view_as_real"),
         ("uniform", "not UniformNoise"),
+        ("counts", "a PoissonNoise of counts: set normalize=True"),
+        ("of_several_levels", "several values of sigma"),
     ],
 )
 def test_what_is_no_operator_is_said(function, sentence, file, get_data):
