@@ -18,7 +18,7 @@ class Solver(IterativeSolver):
         SURE(network, y) + EI(network, y),
 
     where EI asks that turned images come back turned. Nothing is learned beforehand,
-    and the steps are in the time of the curve.
+    and the steps are in the time of the curve, with the network calls of their losses.
 
     loss : losses of the measurements, joined by "+", as of ``Self-supervised``.
     n_iter : iterations of the unrolled HQS.
@@ -47,6 +47,7 @@ class Solver(IterativeSolver):
         denoiser = load_for_channels("denoiser", channels, self.device)
         network = UnrolledHQS(denoiser, self.n_iter)
         self.start = network.to(self.device).requires_grad_(False)
+        self.count_calls(self.start)
 
     def iterate(self, y, physics):
         network = copy.deepcopy(self.start).requires_grad_(True)

@@ -13,6 +13,7 @@ from benchmark_utils.common.parameters import COUNT, POSITIVE, whole
 from benchmark_utils.learning.samples import Samples
 from benchmark_utils.learning.store import store_folder, trained_weights
 from benchmark_utils.learning.training import Adam, cosine, fit
+from benchmark_utils.physics.noise import levels_of
 from benchmark_utils.solving.solver import IterativeSolver
 
 # Evaluations on what is held out, and largest norm of the gradients.
@@ -45,9 +46,10 @@ class LearnedSolver(IterativeSolver):
     Training images are those of the dataset, whole; a tenth of them is held out (none
     where there is one alone), and the weights are those of its lowest loss. They are
     kept in the store, under a key of all that shapes them: code, weights and libraries
-    (``fingerprint``), parameters, the training images and their measurements, the kind
-    of device. ``fit_time`` is that of the training, whenever it was; ``self.record`` is
-    its record, and ``self.from_store`` tells whether it was there already.
+    (``fingerprint``), parameters, the training images, their measurements and the
+    physics that solvers are told, the kind of device. ``fit_time`` is that of the
+    training, whenever it was; ``self.record`` is its record, and ``self.from_store``
+    tells whether it was there already.
 
     n_steps : steps of training.
     lr : learning rate of Adam.
@@ -90,6 +92,7 @@ class LearnedSolver(IterativeSolver):
         with torch.random.fork_rng([]):
             torch.manual_seed(self.seed)
             self.network = self.build().to(self.device)
+        self.count_calls(self.network)
 
     def learn(self, train):
         """Train ``self.network``, or find its weights: the seconds it took."""
@@ -199,10 +202,15 @@ class LearnedSolver(IterativeSolver):
 
 
 def content_of(batches):
-    """A digest of training images and of their measurements: 12 digits."""
+    """A digest of training images, of y and of the physics that is told: 12 digits.
+
+    A^T y tells any operator from another one, be it a function of the user's.
+    """
     found = hashlib.sha256()
     for batch in batches:
-        for tensor in (batch.x, batch.y):
+        adjoint = batch.physics.A_adjoint(batch.y)
+        levels = levels_of(batch.physics.noise_model).values()
+        for tensor in (batch.x, batch.y, adjoint, *levels):
             found.update(repr(tuple(tensor.shape)).encode())
             found.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return found.hexdigest()[:12]

@@ -1,10 +1,14 @@
 """What a solver asks of the networks: are they here, load them, which ones count."""
 
+from types import SimpleNamespace
+
 import torch
+from deepinv.models import PDNet_DualBlock, PDNet_PrimalBlock
 
 from benchmark_utils.common.fingerprint import Fingerprinted
 from benchmark_utils.priors.compact import TASKS, compact_names, used_by
 from benchmark_utils.priors.denoisers import check_denoiser, load_denoiser
+from benchmark_utils.priors.networks import CompactUNet
 from benchmark_utils.priors.published_weights import find_published, load_published
 from benchmark_utils.priors.restoration import check_restoration, load_restoration
 from benchmark_utils.priors.used_weights import (
@@ -23,6 +27,10 @@ LOADERS = {
     "load_published",
     "load_restoration",
 }
+
+
+# The networks inside of those that are trained here.
+PARTS = (CompactUNet, PDNet_DualBlock, PDNet_PrimalBlock)
 
 
 class UsesNetworks(Fingerprinted):
@@ -72,6 +80,21 @@ class UsesNetworks(Fingerprinted):
         )
         self._networks.append(model)
         return model
+
+    def count_calls(self, network):
+        """Count the images that the networks inside of ``network`` are given.
+
+        Its copies are counted too.
+        """
+        calls = SimpleNamespace(n_images=0)
+
+        def count(part, inputs):
+            calls.n_images += len(inputs[0])
+
+        for part in network.modules():
+            if isinstance(part, PARTS):
+                part.register_forward_pre_hook(count)
+        self._networks.append(calls)
 
     def _image_shapes(self):
         """(C, H, W) of what the networks see: a complex image is two grey ones."""

@@ -71,9 +71,9 @@ def restore(
         In a sentence: an argument is not what it must be, or the solver does not take
         this problem.
     """
-    check_device(device)
     LEVEL.or_none().check("noise_level", noise_level)
     with standard_modes():
+        check_device(device)
         measured = as_measurements(y)
         # What is on the CPU here goes to the solver's device with the batches.
         batch, said = batch_of(measured.to("cpu", torch.float32), physics, noise_level)

@@ -12,18 +12,12 @@ from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.machine import machine_record
 from benchmark_utils.common.naming import ShortName
 from benchmark_utils.data.batches import for_solver
+from benchmark_utils.data.domain import KINDS
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.solving.curve import Curve, FixedBudget
 from benchmark_utils.solving.hyper_parameters import HyperParameters
 from benchmark_utils.solving.iterates import checked_iterates
 from benchmark_utils.solving.networks import UsesNetworks
-
-# How sentences call the kinds of signals.
-KINDS = {
-    "image": "images",
-    "complex": "complex images",
-    "vector": "vectors",
-}
 
 
 class IterativeSolver(Described, HyperParameters, UsesNetworks, ShortName, BaseSolver):

@@ -179,6 +179,23 @@ def test_other_training_images_or_measurements_train_anew(data):
         assert not solved("U-Net", {**data, "train": [other]})[0].from_store
 
 
+def test_another_told_physics_trains_anew(get_data):
+    """x and y are the same: what is wrong in the model shows in A^T y."""
+    told = {
+        "blur": {"problem": "gaussian_deblurring", "told_blur": 1.5},
+        "noise": {"problem": "gaussian_deblurring", "told_noise": 2.0},
+        "right": {"problem": "gaussian_deblurring"},
+    }
+    keys = {}
+    for name, options in told.items():
+        data = get_data("simulated", img_size=32, **options)
+        for _ in range(2):
+            solver = made("U-Net", data)
+            keys.setdefault(name, set()).add(solver.weights_key(list(solver.train)))
+    assert [len(found) for found in keys.values()] == [1, 1, 1]
+    assert len(set.union(*keys.values())) == 3
+
+
 def test_another_code_trains_anew_and_the_same_one_does_not(data, tmp_path):
     mean, square = (LOSS.format(end) for end in ("mean()", "square().mean()"))
     kept = [

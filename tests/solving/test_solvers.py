@@ -193,6 +193,30 @@ def test_network_calls_are_counted_per_image(solver, calls, run):
     assert rows.objective_n_network_calls.iloc[-1] == calls
 
 
+@pytest.mark.parametrize(
+    "solver, dataset, calls",
+    [
+        ("U-Net[n_steps=1]", "simulated", 1),
+        ("Unrolled[n_steps=1,n_iter=3]", "simulated", 3),
+        ("Bilevel[n_steps=1]", "simulated", 0),
+        ("VarNet[n_steps=1,n_iter=2]", "brain[img_size=32,n_images=1]", 2),
+        # A primal and a dual network in each.
+        (
+            "Learned primal-dual[n_steps=1,n_iter=3]",
+            "chest[img_size=32,n_angles=12]",
+            6,
+        ),
+        # Two iterations: four calls of the network in the losses, then the image.
+        ("Fine-tuned[loss=mc,n_steps=2,n_iter=1]", "simulated", 4),
+    ],
+)
+def test_the_calls_of_trained_networks_are_counted_but_for_the_training(
+    solver, dataset, calls, run
+):
+    rows = run([solver], [dataset])
+    assert rows.objective_n_network_calls.iloc[-1] == calls
+
+
 SEVERAL = ["Wavelets[n_iter=5]", "PnP-HQS[n_iter=2]", "TV[n_iter=5]"]
 
 
