@@ -72,7 +72,7 @@ def _objective():
 
 @cache
 def _dataset(name):
-    return _named("dataset", name)
+    return named("dataset", name)
 
 
 @cache
@@ -81,7 +81,7 @@ def _solver(name):
 
     None for these where all are given; None where nothing has this name.
     """
-    if (solver := _named("solver", name)) is None:
+    if (solver := named("solver", name)) is None:
         return None
     if not solver.is_tuned():
         return solver.code_digest(), None
@@ -128,8 +128,8 @@ def _classes():
     }
 
 
-def _named(kind, name):
-    """The instance that has this name: "TV[reg=0.1]"; None where none has."""
+def named(kind, name):
+    """The "dataset" or "solver" of this name: "TV[reg=0.1]"; None where none has it."""
     stem, _, inside = name.removesuffix("]").partition("[")
     given = re.findall(r"(\w+)=(.*?)(?:,(?=\w+=)|$)", inside)
     values = {parameter: _value(text) for parameter, text in given}

@@ -1,0 +1,89 @@
+"""Rows are carried over a change of code where short runs by both codes agree."""
+
+import json
+
+import pandas as pd
+import pytest
+from conftest import BENCHMARK, ROOT
+
+from benchmark_utils.scoring.present import digests_now
+from tools import carry_over
+
+DATASET = "natural[problem=denoising]"
+OLD, NEW = ("old", "values"), ("new", "values")
+SCORES = json.dumps({"psnr": 30.0})
+
+
+def published(code="old", tuned="values"):
+    row = {"dataset_name": DATASET, "solver_name": "TV", "code": code, "tuned": tuned}
+    return pd.DataFrame([{**row, "psnr": 31.0}])
+
+
+def carried(results, before, now):
+    key = DATASET, "TV"
+    return carry_over.carried_over(results, {key: before}, {key: now})
+
+
+def test_a_row_gets_the_present_digest_where_both_codes_agree():
+    results, others = carried(published(), (OLD, SCORES), (NEW, SCORES))
+    assert results.loc[0, ["code", "tuned", "psnr"]].tolist() == ["new", "values", 31.0]
+    assert others == []
+
+
+@pytest.mark.parametrize(
+    "results, now, why",
+    [
+        (published(), json.dumps({"psnr": 30.000001}), "its short runs differ"),
+        (published(code="older"), SCORES, "it is of older code"),
+        (published(tuned="others"), SCORES, "has other tuned values"),
+    ],
+    ids=["scores", "older code", "tuned values"],
+)
+def test_a_row_that_is_not_known_to_be_the_same_stays_old(results, now, why):
+    kept, ((*key, said),) = carried(results, (OLD, SCORES), (NEW, now))
+    assert kept.equals(results.astype({"code": object, "tuned": object}))
+    assert key == [DATASET, "TV"] and why in said
+
+
+def test_a_row_that_no_code_can_run_stays_old():
+    kept, ((*_, said),) = carried(published(), (OLD, "No GPU."), (NEW, "No GPU."))
+    assert kept.loc[0, "code"] == "old" and said == "no short run: No GPU."
+
+
+@pytest.mark.parametrize(
+    "name, given, short",
+    [
+        ("PnP-HQS", {"n_iter": "tuned"}, {"n_iter": 4}),
+        ("Unrolled", {"n_iter": 2, "n_steps": 150}, {"n_iter": 2, "n_steps": 3}),
+        ("Pseudo-inverse", {}, {}),
+    ],
+)
+def test_a_short_run_keeps_all_but_what_makes_it_long(name, given, short):
+    (solver,) = BENCHMARK.check_solver_patterns([name], class_only=True)
+    found = carry_over.shortened(solver, given)
+    assert {n: v for n, v in found.items() if n in {*given, *short}} == short
+
+
+def test_images_are_small_and_all_training_images_are_kept():
+    (dataset,) = BENCHMARK.check_dataset_patterns(["bsd"], class_only=True)
+    given = {"problem": "inpainting", "n_train": 200, "img_size": None}
+    found = carry_over.shortened(dataset, given)
+    assert found == {**given, "img_size": 64}
+
+
+def test_short_runs_are_those_of_the_code_and_come_out_the_same():
+    rows = [[DATASET, "TV"], [DATASET, "TV[reg=0.5]"], [DATASET, "TV"]]
+    runs = carry_over.short_runs(ROOT, rows)
+    again = carry_over.short_runs(ROOT, rows[:1])
+    digests, scores = runs[DATASET, "TV"]
+    assert digests == digests_now(DATASET, "TV")
+    assert again[DATASET, "TV"] == (digests, scores)
+    assert runs[DATASET, "TV[reg=0.5]"][1] != scores
+    found = json.loads(scores)
+    assert found["psnr"] > 20 and len(json.loads(found["per_image"])["psnr"]) == 4
+
+
+def test_what_is_no_benchmark_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        carry_over.main([str(tmp_path)])
+    assert "is no folder of this benchmark" in capsys.readouterr().err

@@ -1,0 +1,199 @@
+"""After a change of code that all results share: which of them it leaves as they are.
+
+    git worktree add /tmp/before COMMIT
+    python tools/carry_over.py /tmp/before
+    python tools/carry_over.py /tmp/before mri ct
+
+COMMIT is that of the published rows, before the change. Each row that it would give
+again, and that is of other code now, is run in short by both: the same problem, solver
+and tuned values, on smaller images, with few iterations and few steps of training. A
+row whose short runs have the same scores, for each image and to the last digit, is
+carried over: it gets the digest of the present code, and keeps its scores, its times
+and the version that made it. The others are listed, for ``benchopt run``.
+
+A short run does not see what is changed in late iterations alone, or in large images
+alone: where the change is of that kind, run the rows again instead.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+KEYS = ["dataset_name", "solver_name"]
+
+IMG_SIZE = 64
+# What makes a run short, of the parameters that a dataset or a solver has.
+FEWER = {"n_iter": 4, "n_steps": 3, "n_coding": 4, "n_signals": 200, "n_train": 100}
+
+
+def shortened(found, given):
+    """The parameters of a class, given some of them, for a run of a second or so."""
+    few = {name: n for name, n in FEWER.items() if name in found.parameters}
+    for name in few.keys() & given.keys():
+        if isinstance(given[name], int):
+            few[name] = min(few[name], given[name])
+    if "n_train" in few and "problem" in found.parameters:
+        # Training images are read when they are asked for: all may count.
+        del few["n_train"]
+    if "img_size" in found.parameters:
+        few["img_size"] = IMG_SIZE
+    return given | few
+
+
+class ShortRuns:
+    """Runs of the code of a folder, which has been put in front of the path."""
+
+    def __init__(self, root):
+        from benchopt.benchmark import Benchmark
+
+        self.benchmark = Benchmark(root, no_cache=True)
+        self.objectives = {}
+
+    def instance(self, kind, name):
+        """An instance by its name in results, and its shortened one."""
+        from benchmark_utils.scoring import present
+
+        given = present.named(kind, name)
+        return type(given).get_instance(**shortened(type(given), given._parameters))
+
+    def objective(self, name):
+        """The objective, with the data of a dataset."""
+        from benchopt.utils.run_context import RunContext
+
+        if name not in self.objectives:
+            dataset = self.instance("dataset", name)
+            RunContext().set_run_context("objective", dataset, "", 0, 0)
+            objective = self.benchmark.get_benchmark_objective()
+            objective = objective.get_instance(device="cpu")
+            data = dataset.get_data()
+            skipped, reason = objective.skip(**data)
+            if skipped:
+                return reason
+            objective.set_data(**data)
+            # Those of a dataset come one after the other.
+            self.objectives = {name: objective}
+        return self.objectives[name]
+
+    def scores(self, dataset, solver):
+        """The scores of a short run, as JSON; the sentence of its skip."""
+        from benchopt.utils.run_context import RunContext
+
+        objective = self.objective(dataset)
+        if isinstance(objective, str):
+            return objective
+        instance = self.instance("solver", solver)
+        RunContext().set_run_context("objective", "dataset", instance, 0, 0)
+        seen = objective.get_objective()
+        skipped, reason = instance.skip(**seen)
+        if skipped:
+            return reason
+        instance.set_objective(**seen)
+        instance.pre_run_hook(None)
+        instance.run(lambda: True)
+        found = instance.get_result() | {"fit_time": 0.0}
+        scores = objective.evaluate_result(**found)
+        kept = {name: value for name, value in scores.items() if name != "fit_time"}
+        kept["per_image"] = objective.per_image
+        kept["sum"] = [x.double().sum().item() for x in found["x_hat"]]
+        return json.dumps(kept, default=str, sort_keys=True)
+
+
+def write_short_runs(root, rows, output):
+    """One line of JSON per row, with its digests and its scores by the code of root."""
+    sys.path.insert(0, str(root))
+    import torch
+
+    from benchmark_utils.scoring.present import digests_now
+
+    torch.set_num_threads(1)
+    runs = ShortRuns(root)
+    with Path(output).open("w") as file:
+        for dataset, solver in rows:
+            digests = digests_now(dataset, solver)
+            try:
+                scores = runs.scores(dataset, solver)
+            except Exception as error:  # Both codes may fail, and the other rows go on.
+                scores = f"{type(error).__name__}: {error}"
+            print(json.dumps([dataset, solver, digests, scores]), file=file, flush=True)
+
+
+def short_runs(root, rows):
+    """{(dataset, solver): (digests, scores)} by the code of a folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        asked, output = Path(folder) / "rows.json", Path(folder) / "scores.json"
+        asked.write_text(json.dumps(rows))
+        command = [sys.executable, __file__, str(root), "--rows", asked, output]
+        environment = {**os.environ, "BENCHMARK_CACHE": folder}
+        subprocess.run(command, check=True, env=environment)
+        lines = map(json.loads, output.read_text().splitlines())
+        return {(d, s): (tuple(digests), scores) for d, s, digests, scores in lines}
+
+
+def carried_over(results, before, now):
+    """The results with the digests of the present code, where both codes agree.
+
+    Returns
+    -------
+    DataFrame, and the list of (dataset, solver, why) of those that are not carried.
+    """
+    results, others = results.astype({"code": object, "tuned": object}), []
+    for i, row in results.iterrows():
+        key = row["dataset_name"], row["solver_name"]
+        if key not in before:
+            continue
+        (digests, scores), (new_digests, new_scores) = before[key], now[key]
+        if digests != (row["code"], row["tuned"]):
+            others.append((*key, "it is of older code, or has other tuned values"))
+        elif scores != new_scores:
+            others.append((*key, "its short runs differ"))
+        elif not scores.startswith("{"):
+            others.append((*key, f"no short run: {scores}"))
+        else:
+            results.loc[i, ["code", "tuned"]] = new_digests
+    return results, others
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("before", type=Path, help="a folder with the code of the rows")
+    parser.add_argument("names", nargs="*", help="of files of results/; all by default")
+    parser.add_argument("--rows", nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if args.rows:
+        asked, output = args.rows
+        rows = json.loads(Path(asked).read_text())
+        return write_short_runs(args.before.resolve(), rows, output)
+    if not (args.before / "objective.py").is_file():
+        parser.error(f"{args.before} is no folder of this benchmark.")
+    sys.path.insert(0, str(ROOT))
+    from benchmark_utils.scoring import of_present_code
+
+    names = args.names or sorted(path.stem for path in RESULTS.glob("*.parquet"))
+    files = {name: pd.read_parquet(RESULTS / f"{name}.parquet") for name in names}
+    stale = pd.concat(
+        results.loc[[not fine for fine in of_present_code(results)], KEYS]
+        for results in files.values()
+    )
+    rows = stale.drop_duplicates().sort_values(KEYS).to_numpy().tolist()
+    before, now = (short_runs(root, rows) for root in (args.before, ROOT))
+    for name, results in files.items():
+        carried, others = carried_over(results, before, now)
+        changed = (carried["code"] != results["code"]).sum()
+        print(f"{name}: {changed} of {len(results)} rows are carried over.")
+        for dataset, solver, why in others:
+            print(f"  left: {dataset}, {solver}: {why}")
+        if changed:
+            carried.to_parquet(RESULTS / f"{name}.parquet", index=False)
+    return None
+
+
+if __name__ == "__main__":
+    main()
