@@ -470,8 +470,6 @@ def test_an_unknown_prior_of_the_scores_is_answered_with_those_that_exist(
 
 def test_scores_by_priors_that_do_not_take_the_signals_are_refused(reason_of):
     assert "16 pixels or more" in reason_of("denoiser+motion", img_size=8)
-    reason = reason_of("denoiser", "synthetic_dictionary", n_signals=8, n_train=8)
-    assert "it is for images" in reason
     assert "joined by" in reason_of(7)
 
 
@@ -480,6 +478,20 @@ def test_scores_by_priors_whose_weights_are_missing_are_refused(
 ):
     monkeypatch.setattr(compact, "WEIGHTS", tmp_path)
     assert "compact_denoiser.safetensors are not in" in reason_of("denoiser")
+
+
+@pytest.mark.parametrize(
+    "dataset, parameters, kind",
+    [
+        ("brain", {"img_size": 32, "n_images": 1}, "complex images"),
+        ("synthetic_dictionary", {"n_signals": 8, "n_train": 8}, "vectors"),
+    ],
+)
+def test_signals_that_priors_cannot_score_are_called_what_they_are(
+    dataset, parameters, kind, reason_of
+):
+    reason = reason_of("denoiser", dataset, **parameters)
+    assert f"for real images, and these signals are {kind}." in reason
 
 
 @pytest.mark.parametrize("anomaly", ["", "denoiser", "denoiser+sr2"])

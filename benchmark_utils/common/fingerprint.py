@@ -14,7 +14,6 @@ changes the fingerprint of the next one, once.
 import hashlib
 import json
 import os
-import tempfile
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +26,7 @@ from benchmark_utils.common.checksums import sha256
 from benchmark_utils.common.dependencies import ROOT, dependencies, existing
 from benchmark_utils.common.errors import Unavailable
 from benchmark_utils.common.paths import data_folder
+from benchmark_utils.common.shared_files import write_whole
 
 # Packages that are not called as they are imported.
 DISTRIBUTIONS = {
@@ -216,7 +216,7 @@ def listing(folder):
 
 
 def data_listing(key):
-    """(name, size, time) of what a data folder holds, or None where it is not there.
+    """(name, size, time) of what a data folder holds, or None where there is nothing.
 
     Nothing is opened, and no deeper folder: for data whose checksums are known. Hidden
     files and the checksums that are written at first use count for nothing.
@@ -226,7 +226,8 @@ def data_listing(key):
     except (OSError, Unavailable):
         return None
     shown = (p for p in paths if p.name[0] != "." and p.name != "SHA256SUMS")
-    return [(p.name, *_size_and_time(p)) for p in shown]
+    # A download that failed leaves an empty folder.
+    return [(p.name, *_size_and_time(p)) for p in shown] or None
 
 
 def _size_and_time(path):
@@ -285,8 +286,4 @@ def _keep(memory):
         return
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, suffix=".json", delete=False
-        ) as file:
-            json.dump(memory, file)
-        Path(file.name).replace(path)
+        write_whole(path, json.dumps(memory))

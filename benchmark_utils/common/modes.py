@@ -20,6 +20,9 @@ def restored_modes():
         np.random.get_state(),  # noqa: NPY002
         random.getstate(),
     )
+    # A solver turns them off (``resolved`` of device.py).
+    backends = torch.backends.cuda.matmul, torch.backends.cudnn
+    allowed = [backend.allow_tf32 for backend in backends]
     try:
         with ExitStack() as stack:
             stack.enter_context(torch.random.fork_rng())
@@ -28,6 +31,8 @@ def restored_modes():
         torch.set_default_dtype(dtype)
         np.random.set_state(numpy_state)  # noqa: NPY002
         random.setstate(python_state)
+        for backend, was_allowed in zip(backends, allowed):
+            backend.allow_tf32 = was_allowed
 
 
 @contextmanager

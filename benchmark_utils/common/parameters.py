@@ -65,7 +65,11 @@ def whole(least):
 
 
 def one_of(*names):
-    return Constraint(lambda v: v in names, f"one of {', '.join(map(str, names))}")
+    def is_valid(value):
+        # 1.0 and True are equal to 1, and would be other keys, names and files.
+        return any(type(value) is type(n) and value == n for n in names)
+
+    return Constraint(is_valid, f"one of {', '.join(map(str, names))}")
 
 
 COUNT = whole(1)

@@ -6,6 +6,13 @@ import torch
 
 from benchmark_utils.physics.tomography import Tomography
 
+# How sentences call the kinds of signals.
+KINDS = {
+    "image": "images",
+    "complex": "complex images",
+    "vector": "vectors",
+}
+
 
 @dataclass(frozen=True)
 class Domain:

@@ -14,7 +14,6 @@ import pooch
 import skimage.data
 import torch
 from huggingface_hub import snapshot_download
-from sklearn.datasets import load_sample_image
 
 from benchmark_utils.common.checksums import check, read_checksums
 from benchmark_utils.common.errors import NotApplicable, Unavailable
@@ -26,6 +25,14 @@ from benchmark_utils.data.files import read_image
 ROOT = Path(__file__).resolve().parents[2]
 CHECKSUMS = Path(__file__).parent / "image_checksums.txt"
 
+
+def _of_scikit_learn(name):
+    # A second to import, which each start of benchopt would pay.
+    from sklearn.datasets import load_sample_image
+
+    return load_sample_image(name)
+
+
 # The photographs that ship inside scikit-image and scikit-learn.
 PACKAGED = {
     "astronaut": skimage.data.astronaut,
@@ -33,8 +40,8 @@ PACKAGED = {
     "coffee": skimage.data.coffee,
     "rocket": skimage.data.rocket,
     "motorcycle": lambda: skimage.data.stereo_motorcycle()[0],
-    "china": lambda: load_sample_image("china.jpg"),
-    "flower": lambda: load_sample_image("flower.jpg"),
+    "china": lambda: _of_scikit_learn("china.jpg"),
+    "flower": lambda: _of_scikit_learn("flower.jpg"),
 }
 PACKAGED_SPLITS = {
     "natural-train": ("rocket", "motorcycle", "flower"),

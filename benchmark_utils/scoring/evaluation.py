@@ -140,8 +140,8 @@ def evaluate(
         ``function`` has no result on one of the datasets.
     """
     check_arguments(function, dataset, name, output, images, physics)
-    check_device(device)
     with standard_modes():
+        check_device(device)
         benchmark = _benchmark_without(name)
         if images is None:
             datasets = datasets_by_name(benchmark, as_list(dataset))

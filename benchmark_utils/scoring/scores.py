@@ -8,7 +8,7 @@ import torch
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.fingerprint import installed
-from benchmark_utils.data.domain import Domain
+from benchmark_utils.data.domain import KINDS, Domain
 from benchmark_utils.dictionaries.vectors import (
     kernel_norm,
     learning_cost,
@@ -240,8 +240,11 @@ def machine_state():
 def check_anomaly(anomaly, batches):
     """Raise ``NotApplicable`` or ``Unavailable`` unless it can be scored."""
     tasks = anomaly_tasks(anomaly)
-    if tasks and any(batch.domain.kind != "image" for batch in batches):
-        raise NotApplicable("it is for images, and these signals are vectors.")
+    kinds = {batch.domain.kind for batch in batches}
+    if tasks and (others := kinds - {"image"}):
+        raise NotApplicable(
+            f"it is for real images, and these signals are {KINDS[others.pop()]}."
+        )
     for task in tasks:
         check_restoration(task, shapes={tuple(b.x.shape[1:]) for b in batches})
 

@@ -18,6 +18,7 @@ from benchmark_utils.scoring import evaluation
 from benchmark_utils.scoring.evaluation import evaluate
 from benchmark_utils.scoring.functions import looks_like_bytes
 from benchmark_utils.scoring.report import Report
+from benchmark_utils.solving.restore import restore
 
 
 @pytest.fixture(scope="module")
@@ -452,6 +453,15 @@ def sets_the_default_dtype(y, physics):
 def sets_the_grad_mode(y, physics):
     torch.set_grad_enabled(False)
     return physics.A_adjoint(y)
+
+
+def test_the_precision_of_the_callers_gpu_is_put_back(monkeypatch):
+    """Solvers turn TF32 off, and the caller's own training goes on after them."""
+    for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
+        monkeypatch.setattr(backend, "allow_tf32", True)
+    physics = dinv.physics.Denoising(dinv.physics.GaussianNoise(0.1))
+    restore(torch.rand(1, 3, 16, 16), physics, "TV", n_iter=1, verbose=False)
+    assert torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32
 
 
 @pytest.mark.parametrize("function", [sets_the_default_dtype, sets_the_grad_mode])
