@@ -6,10 +6,10 @@
 
 COMMIT is that of the published rows, before the change. Each row that it would give
 again, and that is of other code now, is run in short by both: the same problem, solver
-and tuned values, on smaller images, with few iterations and few steps of training. A
-row whose short runs have the same scores, for each image and to the last digit, is
-carried over: it gets the digest of the present code, and keeps its scores, its times
-and the version that made it. The others are listed, for ``benchopt run``.
+and tuned values, on smaller images, with few iterations, few training images and steps,
+and the first seed. Where the scores of all images are the same to the last digit, the
+row is carried over: it gets the digest of the present code, and keeps its scores, its
+times and the version that made it. The others are listed, for ``benchopt run``.
 
 A short run does not see what is changed in late iterations alone, or in large images
 alone: where the change is of that kind, run the rows again instead.
@@ -18,6 +18,7 @@ alone: where the change is of that kind, run the rows again instead.
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,7 @@ KEYS = ["dataset_name", "solver_name"]
 
 IMG_SIZE = 64
 # What makes a run short, of the parameters that a dataset or a solver has.
-FEWER = {"n_iter": 4, "n_steps": 3, "n_coding": 4, "n_signals": 200, "n_train": 100}
+FEWER = {"n_iter": 4, "n_steps": 2, "n_coding": 4, "n_signals": 200, "n_train": 12}
 
 
 def shortened(found, given):
@@ -40,9 +41,6 @@ def shortened(found, given):
     for name in few.keys() & given.keys():
         if isinstance(given[name], int):
             few[name] = min(few[name], given[name])
-    if "n_train" in few and "problem" in found.parameters:
-        # Training images are read when they are asked for: all may count.
-        del few["n_train"]
     if "img_size" in found.parameters:
         few["img_size"] = IMG_SIZE
     return given | few
@@ -106,6 +104,12 @@ class ShortRuns:
         return json.dumps(kept, default=str, sort_keys=True)
 
 
+def without_seed(name):
+    """The name of a solver in results, its seed being the first: one run for all."""
+    name = re.sub(r"(?<=[\[,])seed=\d+,?", "", name)
+    return name.replace(",]", "]").removesuffix("[]")
+
+
 def write_short_runs(root, rows, output):
     """One line of JSON per row, with its digests and its scores by the code of root."""
     sys.path.insert(0, str(root))
@@ -114,15 +118,18 @@ def write_short_runs(root, rows, output):
     from benchmark_utils.scoring.present import digests_now
 
     torch.set_num_threads(1)
-    runs = ShortRuns(root)
+    runs, known = ShortRuns(root), {}
     with Path(output).open("w") as file:
         for dataset, solver in rows:
             digests = digests_now(dataset, solver)
-            try:
-                scores = runs.scores(dataset, solver)
-            except Exception as error:  # Both codes may fail, and the other rows go on.
-                scores = f"{type(error).__name__}: {error}"
-            print(json.dumps([dataset, solver, digests, scores]), file=file, flush=True)
+            key = dataset, without_seed(solver)
+            if key not in known:
+                try:
+                    known[key] = runs.scores(*key)
+                except Exception as error:  # Both codes may fail; the others go on.
+                    known[key] = f"{type(error).__name__}: {error}"
+            row = [dataset, solver, digests, known[key]]
+            print(json.dumps(row), file=file, flush=True)
 
 
 def short_runs(root, rows):

@@ -1,8 +1,9 @@
-"""Two figures of speed, on 256x256 photographs and the CPU.
+"""Two figures of speed, on images of 256x256 and the CPU.
 
     python tools/measure_speed.py
 
-- PnP-HQS and FiRe-HQS: the time of their iterations over that of their networks alone.
+- PnP-HQS and FiRe-HQS: the time of their iterations over that of their networks alone,
+  on photographs; that of PnP-HQS on MRI and tomography too.
 - TV: the time to come, and stay, within 0.01 dB of the PSNR of the minimiser, against
   deepinv's own route (TVDenoiser for denoising; FISTA with TVPrior for the others,
   with its default of at most 1000 inner iterations, and with 20).
@@ -22,7 +23,9 @@ from benchopt.benchmark import Benchmark  # noqa: E402
 from benchopt.utils.run_context import RunContext  # noqa: E402
 
 from benchmark_utils.physics import (  # noqa: E402
+    CT_PROBLEMS,
     DEGRADATIONS,
+    MRI_PROBLEMS,
     PROBLEMS,
     REFERENCE_NOISE,
     noise_level,
@@ -36,12 +39,13 @@ REPEATS = 5
 PATIENCE = 20
 
 
-def prepare(solver_name, problem, **parameters):
-    """A solver ready to iterate on the test photographs, and their batch."""
+def prepare(solver_name, problem, dataset_name="natural", **parameters):
+    """A solver ready to iterate on the first test images, and their batch."""
     benchmark = Benchmark(ROOT)
-    (dataset_class,) = benchmark.check_dataset_patterns(["natural"], class_only=True)
+    (dataset_class,) = benchmark.check_dataset_patterns([dataset_name], class_only=True)
     (solver_class,) = benchmark.check_solver_patterns([solver_name], class_only=True)
-    dataset = dataset_class.get_instance(problem=problem)
+    few = {"n_images": 2} if dataset_name == "brain" else {}
+    dataset = dataset_class.get_instance(problem=problem, **few)
     solver = solver_class.get_instance(**parameters)
     RunContext().set_run_context("speed", dataset, solver, repetition=0, base_seed=0)
     data = {**dataset.get_data(), "device": "cpu"}
@@ -76,8 +80,8 @@ def overhead(solver, batch, network):
     return min(ratios[1:])  # The first run warms up.
 
 
-def pnp_overhead(problem):
-    solver, batch = prepare("PnP-HQS", problem)
+def pnp_overhead(problem, dataset_name="natural"):
+    solver, batch = prepare("PnP-HQS", problem, dataset_name)
     solver.denoise.function = network = Timed(solver.denoise.function)
     return overhead(solver, batch, network)
 
@@ -159,6 +163,10 @@ def tv_times(problem):
 def main():
     for problem in PROBLEMS:
         print(f"{problem}: PnP-HQS {pnp_overhead(problem):.3f} x its network calls")
+    for dataset, problems in (("brain", MRI_PROBLEMS), ("chest", CT_PROBLEMS)):
+        for problem in problems:
+            ratio = pnp_overhead(problem, dataset)
+            print(f"{problem}: PnP-HQS {ratio:.3f} x its network calls", flush=True)
     for prior in DEGRADATIONS:
         print(f"FiRe-HQS, {prior}: {fire_overhead(prior):.3f} x its network calls")
     for problem in PROBLEMS:

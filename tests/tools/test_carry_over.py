@@ -64,11 +64,25 @@ def test_a_short_run_keeps_all_but_what_makes_it_long(name, given, short):
     assert {n: v for n, v in found.items() if n in {*given, *short}} == short
 
 
-def test_images_are_small_and_all_training_images_are_kept():
+def test_images_are_small_and_few_are_learned_from():
+    """More than a batch of eight: they are measured one batch after the other."""
     (dataset,) = BENCHMARK.check_dataset_patterns(["bsd"], class_only=True)
     given = {"problem": "inpainting", "n_train": 200, "img_size": None}
     found = carry_over.shortened(dataset, given)
-    assert found == {**given, "img_size": 64}
+    assert found == {**given, "n_train": 12, "img_size": 64}
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("U-Net[seed=1]", "U-Net"),
+        ("Self-supervised[loss=ei,seed=2]", "Self-supervised[loss=ei]"),
+        ("Mine[batch=1,seed=2,width=3]", "Mine[batch=1,width=3]"),
+        ("Mine[my_seed=2]", "Mine[my_seed=2]"),
+    ],
+)
+def test_seeds_share_a_short_run(name, expected):
+    assert carry_over.without_seed(name) == expected
 
 
 def test_short_runs_are_those_of_the_code_and_come_out_the_same():
