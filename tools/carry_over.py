@@ -29,6 +29,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 KEYS = ["dataset_name", "solver_name"]
+COLUMNS = [*KEYS, "code", "tuned"]
 
 IMG_SIZE = 64
 # What makes a run short, of the parameters that a dataset or a solver has.
@@ -111,18 +112,23 @@ def without_seed(name):
 
 
 def write_short_runs(root, rows, output):
-    """One line of JSON per row, with its digests and its scores by the code of root."""
+    """One line of JSON per row, with its digests and its scores by the code of root.
+
+    ``rows`` are (dataset, solver, the digests that it was published with, or None).
+    """
     sys.path.insert(0, str(root))
     import torch
 
     from benchmark_utils.scoring.present import digests_now
 
     torch.set_num_threads(1)
-    runs, known = ShortRuns(root), {}
+    runs, known = ShortRuns(root), {None: "It is older, or of other tuned values."}
     with Path(output).open("w") as file:
-        for dataset, solver in rows:
+        for dataset, solver, published in rows:
             digests = digests_now(dataset, solver)
             key = dataset, without_seed(solver)
+            if published and list(digests) != published:
+                key = None
             if key not in known:
                 try:
                     known[key] = runs.scores(*key)
@@ -156,16 +162,19 @@ def carried_over(results, before, now):
         key = row["dataset_name"], row["solver_name"]
         if key not in before:
             continue
-        (digests, scores), (new_digests, new_scores) = before[key], now[key]
-        if digests != (row["code"], row["tuned"]):
-            others.append((*key, "it is of older code, or has other tuned values"))
-        elif scores != new_scores:
-            others.append((*key, "its short runs differ"))
-        elif not scores.startswith("{"):
-            others.append((*key, f"no short run: {scores}"))
+        _, scores = before[key]
+        if not is_run(scores):
+            others.append((*key, scores))
+        elif scores != now[key][1]:
+            others.append((*key, "Its short runs differ."))
         else:
-            results.loc[i, ["code", "tuned"]] = new_digests
+            results.loc[i, ["code", "tuned"]] = now[key][0]
     return results, others
+
+
+def is_run(scores):
+    """Whether there are scores, and not a sentence in their place."""
+    return scores.startswith("{")
 
 
 def main(argv=None):
@@ -186,11 +195,15 @@ def main(argv=None):
     names = args.names or sorted(path.stem for path in RESULTS.glob("*.parquet"))
     files = {name: pd.read_parquet(RESULTS / f"{name}.parquet") for name in names}
     stale = pd.concat(
-        results.loc[[not fine for fine in of_present_code(results)], KEYS]
+        results.loc[[not fine for fine in of_present_code(results)], COLUMNS]
         for results in files.values()
     )
-    rows = stale.drop_duplicates().sort_values(KEYS).to_numpy().tolist()
-    before, now = (short_runs(root, rows) for root in (args.before, ROOT))
+    # Rows whose values are all given have no digest of tuned ones.
+    stale = stale.astype(object).where(stale.notna(), None)
+    rows = stale.drop_duplicates(KEYS).sort_values(KEYS)
+    rows = [[d, s, [code, values]] for d, s, code, values in rows.to_numpy().tolist()]
+    before = short_runs(args.before, rows)
+    now = short_runs(ROOT, [[*key, None] for key in before if is_run(before[key][1])])
     for name, results in files.items():
         carried, others = carried_over(results, before, now)
         changed = (carried["code"] != results["code"]).sum()

@@ -206,7 +206,7 @@ BAD = [
     (
         "gaussian_deblurring",
         {"told_blur": 0.5, "kernel": "/my/psf.npy"},
-        "with a kernel of a file, leave it at 1.",
+        "with a kernel of a file, leave it out.",
     ),
     ("motion_deblurring", {"told_blur": 2}, "motion_deblurring has no told_blur."),
     (

@@ -455,13 +455,20 @@ def sets_the_grad_mode(y, physics):
     return physics.A_adjoint(y)
 
 
-def test_the_precision_of_the_callers_gpu_is_put_back(monkeypatch):
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_precision_of_the_callers_gpu_is_put_back(allowed):
     """Solvers turn TF32 off, and the caller's own training goes on after them."""
-    for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
-        monkeypatch.setattr(backend, "allow_tf32", True)
+    backends = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [backend.allow_tf32 for backend in backends]
     physics = dinv.physics.Denoising(dinv.physics.GaussianNoise(0.1))
-    restore(torch.rand(1, 3, 16, 16), physics, "TV", n_iter=1, verbose=False)
-    assert torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32
+    try:
+        for backend in backends:
+            backend.allow_tf32 = allowed
+        restore(torch.rand(1, 3, 16, 16), physics, "TV", n_iter=1, verbose=False)
+        assert [backend.allow_tf32 for backend in backends] == [allowed, allowed]
+    finally:
+        for backend, was_allowed in zip(backends, before):
+            backend.allow_tf32 = was_allowed
 
 
 @pytest.mark.parametrize("function", [sets_the_default_dtype, sets_the_grad_mode])

@@ -30,24 +30,24 @@ def test_a_row_gets_the_present_digest_where_both_codes_agree():
     assert others == []
 
 
-@pytest.mark.parametrize(
-    "results, now, why",
-    [
-        (published(), json.dumps({"psnr": 30.000001}), "its short runs differ"),
-        (published(code="older"), SCORES, "it is of older code"),
-        (published(tuned="others"), SCORES, "has other tuned values"),
-    ],
-    ids=["scores", "older code", "tuned values"],
-)
-def test_a_row_that_is_not_known_to_be_the_same_stays_old(results, now, why):
-    kept, ((*key, said),) = carried(results, (OLD, SCORES), (NEW, now))
-    assert kept.equals(results.astype({"code": object, "tuned": object}))
-    assert key == [DATASET, "TV"] and why in said
+def test_a_row_whose_short_runs_differ_in_any_digit_stays_old():
+    now = NEW, json.dumps({"psnr": 30.000001})
+    kept, ((*_, said),) = carried(published(), (OLD, SCORES), now)
+    assert kept.loc[0, "code"] == "old" and said == "Its short runs differ."
 
 
-def test_a_row_that_no_code_can_run_stays_old():
-    kept, ((*_, said),) = carried(published(), (OLD, "No GPU."), (NEW, "No GPU."))
-    assert kept.loc[0, "code"] == "old" and said == "no short run: No GPU."
+def test_a_row_that_the_code_before_does_not_run_stays_old():
+    kept, ((*key, said),) = carried(published(), (OLD, "No GPU."), None)
+    assert kept.loc[0, "code"] == "old"
+    assert (key, said) == ([DATASET, "TV"], "No GPU.")
+
+
+def test_rows_that_were_not_of_the_code_before_are_not_run():
+    digests = list(digests_now(DATASET, "TV"))
+    rows = [[DATASET, "TV", digests], [DATASET, "TV", ["older", digests[1]]]]
+    for row, runs in zip(rows, (True, False)):
+        ((_, scores),) = carry_over.short_runs(ROOT, [row]).values()
+        assert carry_over.is_run(scores) == runs
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_seeds_share_a_short_run(name, expected):
 
 
 def test_short_runs_are_those_of_the_code_and_come_out_the_same():
-    rows = [[DATASET, "TV"], [DATASET, "TV[reg=0.5]"], [DATASET, "TV"]]
+    rows = [[DATASET, "TV", None], [DATASET, "TV[reg=0.5]", None]]
     runs = carry_over.short_runs(ROOT, rows)
     again = carry_over.short_runs(ROOT, rows[:1])
     digests, scores = runs[DATASET, "TV"]
