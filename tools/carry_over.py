@@ -11,12 +11,15 @@ and the first seed. Where the scores of all images are the same to the last digi
 row is carried over: it gets the digest of the present code, and keeps its scores, its
 times and the version that made it. The others are listed, for ``benchopt run``.
 
-A short run does not see what is changed in late iterations alone, or in large images
-alone: where the change is of that kind, run the rows again instead.
+The folder needs the data that a run needs: its config_local.yml, or data/. A short run
+is on the CPU, with the first repetition, and its last iterate is scored. It does not
+see what is changed in late iterations alone, in large images alone, or on a GPU: where
+the change is of that kind, run the rows again instead.
 """
 
 import argparse
 import json
+import math
 import os
 import re
 import subprocess
@@ -102,6 +105,8 @@ class ShortRuns:
         kept = {name: value for name, value in scores.items() if name != "fit_time"}
         kept["per_image"] = objective.per_image
         kept["sum"] = [x.double().sum().item() for x in found["x_hat"]]
+        if not all(map(math.isfinite, kept["sum"])):
+            return "Its short run is not finite."
         return json.dumps(kept, default=str, sort_keys=True)
 
 
@@ -162,13 +167,19 @@ def carried_over(results, before, now):
         key = row["dataset_name"], row["solver_name"]
         if key not in before:
             continue
-        _, scores = before[key]
+        (_, tuned), scores = before[key]
         if not is_run(scores):
             others.append((*key, scores))
-        elif scores != now[key][1]:
+            continue
+        digests, scores_now = now[key]
+        if not is_run(scores_now):
+            others.append((*key, f"Now: {scores_now}"))
+        elif digests[1] != tuned:
+            others.append((*key, "Its tuned values are others."))
+        elif scores != scores_now:
             others.append((*key, "Its short runs differ."))
         else:
-            results.loc[i, ["code", "tuned"]] = now[key][0]
+            results.loc[i, ["code", "tuned"]] = digests
     return results, others
 
 

@@ -79,9 +79,10 @@ def pixels_of(image, background=1.0):
     # Pillow has put TIFF files upright already, and dropped their tag.
     orientation = image.getexif().get(ORIENTATION)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        pixels = _wide(np.array(image))
+        tags = getattr(image, "tag_v2", {})
+        pixels = _wide(np.array(image), *tags.get(BITS_PER_SAMPLE, ()))
         # Of 8 bits, Pillow has inverted them.
-        if getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO:
+        if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
             pixels = 1 - pixels
     elif image.mode in ("1", "L") and "transparency" not in image.info:
         pixels = _scaled(np.array(image.convert("L")))
@@ -104,7 +105,9 @@ def _read(file, path, background):
         if header.startswith(TIFF):
             return _on_background(_tiff_pixels(path), background)
         raise ValueError("its format is not known") from error
-    if not _has_deep_colours(image, header):
+    # Pillow swaps the bytes of compressed floats of the other order.
+    is_float = image.format == "TIFF" and image.mode == "F"
+    if not is_float and not _has_deep_colours(image, header):
         return pixels_of(image, background)
     if image.format == "TIFF":
         return _on_background(_tiff_pixels(path), background)
@@ -112,12 +115,12 @@ def _read(file, path, background):
     return _upright(pixels, image.getexif().get(ORIENTATION))
 
 
-def _wide(values):
+def _wide(values, bits=16):
     """Values (H, W[, C]) of more than 8 bits as a tensor (C, H, W) in [0, 1]."""
     if values.dtype.kind == "f":
         return _checked_floats(values)
     if values.dtype.newbyteorder("=") == np.uint16:
-        return _scaled(values)
+        return _scaled(values, 2**bits - 1)
     raise ValueError(
         f"its values ({values.dtype}) have no known range; scale them to [0, 1]"
     )
@@ -134,9 +137,9 @@ def _checked_floats(values):
     return torch.from_numpy(values).permute(2, 0, 1).contiguous()
 
 
-def _scaled(pixels):
+def _scaled(pixels, largest=None):
     """An array (H, W) or (H, W, C) of whole numbers as a tensor (C, H, W) in [0, 1]."""
-    largest = np.iinfo(pixels.dtype).max
+    largest = largest or np.iinfo(pixels.dtype).max
     pixels = pixels.reshape(*pixels.shape[:2], -1).astype(np.float32)
     return torch.from_numpy(pixels).permute(2, 0, 1).div(largest).contiguous()
 

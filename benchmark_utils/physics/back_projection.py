@@ -56,22 +56,28 @@ def inverse_radon(geometry, integrals, window="ramp"):
 
 
 def shares(geometry):
-    """The share of each ray in its line, which may be measured both ways: array
-    (n_bins, n_angles); the shares of both ways sum to 1.
+    """The shares of the rays in their lines, which may be measured both ways.
 
     Noo et al. (2002), "Image reconstruction from fan-beam projections on less than a
-    short scan": c / (c + c'), c being 0 at the ends of the range and smooth.
+    short scan": c / (c + c'), c being 0 at the ends of the range and smooth; the mean
+    of it up to the next angle.
+
+    Returns
+    -------
+    array (n_bins, n_angles) in [0, 1]; those of both ways sum to 1.
     """
-    degrees = geometry.angular_range
+    degrees, n_angles = geometry.angular_range, geometry.n_angles
     if degrees == 360:
-        return np.full((geometry.n_bins, geometry.n_angles), 0.5)
-    angles = (np.arange(geometry.n_angles) + 0.5) * degrees / geometry.n_angles
+        return np.full((geometry.n_bins, n_angles), 0.5)
+    n_parts = math.ceil(degrees / n_angles)
+    angles = (np.arange(n_angles * n_parts) + 0.5) * degrees / (n_angles * n_parts)
     turns = 180 - 2 * np.degrees(np.arctan(geometry.tangents))
     one_way, other_way = (
         np.sin(np.pi / 2 * (np.minimum(a, degrees - a) / TRANSITION).clip(0, 1)) ** 2
         for a in (angles, (angles + turns[:, None]) % 360)
     )
-    return one_way / (one_way + other_way)
+    of_parts = one_way / (one_way + other_way)
+    return of_parts.reshape(-1, n_angles, n_parts).mean(2)
 
 
 def ramp_filtered(y, window):

@@ -154,12 +154,7 @@ def downscaling_matrix(n, factor, dtype, device):
 
 def _masked(x, mask, noise, generator):
     y, sigma = add_noise(x, noise, generator)
-    return Degraded(mask * y, sigma, pixels_of(mask), operator=lambda z: mask * z)
-
-
-def pixels_of(mask):
-    """The mask (B, 1, H, W) of the pixels that are known in all their colours."""
-    return mask.amin(1, keepdim=True)
+    return Degraded(mask * y, sigma, mask, operator=lambda z: mask * z)
 
 
 @dataclass(frozen=True)
@@ -245,12 +240,13 @@ class Measurement:
     def __init__(self, physics):
         self.physics, self.mask = physics, None
         if isinstance(physics, dinv.physics.Inpainting):
-            self.mask = physics.mask
+            # The same in all colours.
+            self.mask = physics.mask[:, :1]
 
     def __call__(self, x, generator):
         physics, mask = self.physics, self.mask
         if mask is not None:
-            mask = mask.expand(len(x), -1, *x.shape[-2:])
+            mask = mask.expand(len(x), 1, *x.shape[-2:])
         if is_signal_dependent(physics):
             y = draw_measurements(physics, x, generator)
             sigma = x.new_full((len(x),), noise_level(physics, y))
@@ -259,9 +255,8 @@ class Measurement:
             if mask is not None:
                 return _masked(x, mask, (level, level), generator)
             y, sigma = add_noise(physics.A(x), (level, level), generator)
-        pixels = None if mask is None else pixels_of(mask)
         A, A_adjoint = physics.A, physics.A_adjoint
-        return Degraded(y, sigma, pixels, operator=A, adjoint=A_adjoint)
+        return Degraded(y, sigma, mask, operator=A, adjoint=A_adjoint)
 
 
 # What the network of each task undoes, at the ranges it was trained on.

@@ -111,9 +111,17 @@ class MulticoilDataTerm(DataTerm):
 
     def _filtered(self, x, response):
         """x, the eigenvectors of A^T A times the response of their eigenvalues."""
-        spectra = self.row_spectra
-        spectra.find(self.maps, self.spectrum[..., 0, :])
+        spectra = self._found_spectra()
         return spectra.filtered(x, response(spectra.values))
+
+    def _found_spectra(self):
+        self.row_spectra.find(self.maps, self.spectrum[..., 0, :])
+        return self.row_spectra
+
+    def prepare(self):
+        super().prepare()
+        if self.has_closed_prox:
+            self._found_spectra()
 
     def prox(self, z, gamma):
         if gamma == 0:
@@ -190,7 +198,8 @@ class RowSpectra:
         of_coils = maps.permute(0, 2, 3, 1)
         values, vectors = torch.linalg.eigh(c * (of_coils.conj() @ of_coils.mT))
         self.values, self.vectors = values.clamp(min=0), vectors
-        self.maps, self.spectrum = maps, spectrum
+        # Copies: the maps of a physics may be changed in place.
+        self.maps, self.spectrum = maps.clone(), spectrum.clone()
 
     def filtered(self, x, weights):
         """x (B, 2, H, W), each eigenvector of it times its weight, of ``values``."""

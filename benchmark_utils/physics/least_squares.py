@@ -53,6 +53,10 @@ class DataTerm:
             self.root_weights = self.noise_level * variance(physics, y).rsqrt()
             self.y = self.root_weights * y
 
+    def prepare(self):
+        """Compute what belongs to the operator, and is found again by its copies."""
+        _ = self.lipschitz
+
     def A(self, x):
         return self._weighted(self.physics.A(x))
 

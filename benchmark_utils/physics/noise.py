@@ -79,6 +79,8 @@ def draw_measurements(physics, x, generator):
     """
     model = without_generator(physics.noise_model)
     physics.noise_model = drawing = seeded(model, generator)
+    # Nothing is counted where A x is below 0: there is no Poisson law of such a mean.
+    drawing.clip_positive = True
     y = physics(x)
     physics.noise_model = model
     # deepinv may have drawn from a copy: what is drawn next must not repeat the noise.
@@ -151,10 +153,12 @@ def variance(physics, y):
     if isinstance(model, LowDoseNoise):
         return 1 / (model.scale**2 * model.mean_counts(y))
     if is_signal_dependent(physics):
-        gain, sigma = model.gain, getattr(model, "sigma", model.gain.new_zeros(()))
-        return (gain * y.clamp(min=0)).clamp(min=gain**2 / 2) + sigma**2
+        levels = {name: level.squeeze() for name, level in levels_of(model).items()}
+        gain = levels["gain"]
+        counted = (gain * y.clamp(min=0)).clamp(min=gain**2 / 2)
+        return counted + levels.get("sigma", 0.0) ** 2
     if isinstance(model, dinv.physics.GaussianNoise):
-        return (model.sigma**2).expand_as(y)
+        return (model.sigma.squeeze() ** 2).expand_as(y)
     if isinstance(model, dinv.physics.ZeroNoise) or type(model) is (
         dinv.physics.NoiseModel
     ):

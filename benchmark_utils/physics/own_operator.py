@@ -16,7 +16,7 @@ import deepinv as dinv
 import torch
 
 from benchmark_utils.common.errors import NotApplicable
-from benchmark_utils.physics.noise import levels_of, noise_level
+from benchmark_utils.physics.noise import levels_of, variance
 from benchmark_utils.physics.psf import check_kernel_fits
 
 FUNCTION = "make_physics"
@@ -77,8 +77,8 @@ def checked(physics, shape, label, n_images=1):
     ------
     NotApplicable
         It is no deepinv ``LinearPhysics``, it is made for images of another size,
-        y is complex, A_adjoint is not the adjoint of A, its kernel is larger than the
-        image, or its noise has no data term: it has several levels, or is of counts.
+        y is complex, A_adjoint is not the adjoint of A, or its kernel is larger than
+        the image.
     """
     shape = tuple(shape)
     if not isinstance(physics, dinv.physics.LinearPhysics):
@@ -96,13 +96,20 @@ def checked(physics, shape, label, n_images=1):
     if torch.is_tensor(getattr(physics, "filter", None)):
         check_kernel_fits(shape, physics.filter)
     _check_adjoint(physics, (n_images, *shape), label)
-    _check_noise(physics.noise_model, label)
-    noise_level(physics, torch.zeros(1))
     return physics
 
 
-def _check_noise(model, label):
-    several = [n for n, level in levels_of(model).items() if level.numel() > 1]
+def checked_noise(physics, label):
+    """The noise model of ``physics``, which has a data term.
+
+    Raises
+    ------
+    NotApplicable
+        It has none: it is of another kind, has several levels, or is of counts.
+    """
+    model = physics.noise_model
+    levels = levels_of(model).items()
+    several = [name for name, level in levels if torch.as_tensor(level).numel() > 1]
     if several:
         raise NotApplicable(
             f"{label} gives a noise with several values of {several[0]}: data terms "
@@ -113,6 +120,9 @@ def _check_noise(model, label):
             f"{label} gives a PoissonNoise of counts: set normalize=True, which has y "
             "on the scale of A x."
         )
+    # Raises for a kind that it does not know.
+    variance(physics, torch.zeros(1))
+    return model
 
 
 @torch.no_grad()

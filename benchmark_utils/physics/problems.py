@@ -21,7 +21,12 @@ from benchmark_utils.common.parameters import (
 )
 from benchmark_utils.physics.deblurring import GaussianDeblurring, MotionDeblurring
 from benchmark_utils.physics.noise import NOISES, levels_of, with_levels
-from benchmark_utils.physics.own_operator import checked, load_function, split_name
+from benchmark_utils.physics.own_operator import (
+    checked,
+    checked_noise,
+    load_function,
+    split_name,
+)
 from benchmark_utils.physics.problem import (
     GAIN_COUNTS,
     LEVEL_COUNTS,
@@ -40,7 +45,7 @@ KINDS_OF_LEVELS = {"gain": "poisson", "sigma": "gaussian"}
 class Denoising(Problem):
     """y = x + eps."""
 
-    noise_level: float = strength(0.1, LEVEL)
+    noise_level: float = strength(0.1, LEVEL, noise=LEVEL_COUNTS)
 
     def operator(self, shape, generator, images):
         return dinv.physics.Denoising()
@@ -126,7 +131,10 @@ class OwnProblem(Problem):
         return checked(self.make(shape, generator), shape, self.label, len(images))
 
     def noise_model(self, physics):
-        own = physics.noise_model
+        physics.noise_model = self._noise_model(physics.noise_model)
+        return checked_noise(physics, self.label)
+
+    def _noise_model(self, own):
         asked = {"sigma": self.noise_level, "gain": self.gain}
         asked = {name: level for name, level in asked.items() if level is not None}
         kind = self.noise

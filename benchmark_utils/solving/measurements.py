@@ -9,7 +9,7 @@ import torch
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS
-from benchmark_utils.physics.own_operator import checked
+from benchmark_utils.physics.own_operator import checked, checked_noise
 
 # The side (pixels) of the smallest image whose noise is estimated.
 SMALLEST_ESTIMATED = 48
@@ -82,6 +82,7 @@ def batch_of(y, physics, noise_level=None):
             f"images of shape {tuple(x.shape)}: give the physics that measured y."
         )
     physics.noise_model, said = _noise_of(y, physics, noise_level)
+    checked_noise(physics, "physics")
     checked(physics, x.shape[1:], "physics", len(x))
     if domain.is_image:
         _check_range(y, physics, x.shape)

@@ -14,6 +14,13 @@ from benchmark_utils.solving.solver import IterativeSolver
 OF_NO_IMAGE = (dinv.physics.MRI, dinv.physics.MultiCoilMRI, Tomography)
 
 
+def hides_colours(physics):
+    """Whether pixels are missing in some of their colours alone."""
+    if not isinstance(physics, dinv.physics.Inpainting):
+        return False
+    return bool((physics.mask != physics.mask[:, :1]).any())
+
+
 class RestorationPriors(IterativeSolver):
     """FiRe: the fixed points of the T_n = R_n o D_n as a prior.
 
@@ -85,6 +92,11 @@ class RestorationPriors(IterativeSolver):
                 raise NotApplicable(
                     "D = A makes no image, but k-space or a sinogram, which no network "
                     "here is trained to undo: set degradation=own."
+                )
+            if hides_colours(batch.physics):
+                raise NotApplicable(
+                    "D = A hides other pixels of each colour, which no network here is "
+                    "trained to undo: set degradation=own."
                 )
             if batch.signal_shape != tuple(batch.y.shape[1:]):
                 raise NotApplicable(

@@ -110,7 +110,7 @@ class IterativeSolver(Described, HyperParameters, UsesNetworks, ShortName, BaseS
         if self.domain.is_image:
             for batch in self.batches:
                 # ||A|| belongs to the operator: its computation is not timed.
-                _ = data_term(batch.physics, batch.y).lipschitz
+                data_term(batch.physics, batch.y).prepare()
         self.atoms = self.fit_time = None
         self._networks = []
         # benchopt keeps one solver for all the datasets, and warms it up once.

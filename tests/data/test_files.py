@@ -286,3 +286,23 @@ def test_channels_that_are_no_colours_are_refused(tmp_path):
     options = {"photometric": "minisblack", "planarconfig": "contig"}
     with pytest.raises(Unavailable, match="neither grey levels nor red, green and"):
         read_tiff(tmp_path / "spectral.tif", FLOATS, **options)
+
+
+@pytest.mark.parametrize("byteorder", "<>")
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_grey_floats_of_either_byte_order_are_read(byteorder, compression, tmp_path):
+    path = tmp_path / "floats.tif"
+    tifffile.imwrite(path, FLOATS[..., 0], byteorder=byteorder, compression=compression)
+    torch.testing.assert_close(read_image(path)[0], torch.from_numpy(FLOATS[..., 0]))
+
+
+def test_white_of_twelve_bits_is_one(tmp_path):
+    """Two pixels of 4095 are three bytes."""
+    tags = {256: 4, 257: 4, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 4, 279: 24}
+    entries = b"".join(struct.pack("<HHIHH", t, 3, 1, v, 0) for t, v in tags.items())
+    count = struct.pack("<H", len(tags))
+    path = tmp_path / "twelve.tif"
+    path.write_bytes(
+        b"II*\0" + struct.pack("<I", 32) + b"\xff" * 24 + count + entries + bytes(4)
+    )
+    assert torch.equal(read_image(path), torch.ones(1, 4, 4))

@@ -5,6 +5,7 @@ import copy
 import deepinv as dinv
 import pytest
 import torch
+from conftest import BENCHMARK
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -203,6 +204,18 @@ def test_copies_of_an_operator_share_its_eigenvectors_while_it_is_the_same():
     physics.update_parameters(coil_maps=coil_maps(8, SHAPE[1:], generator(5)))
     assert residual(data_term(physics, y), z, 10.0) < 1e-3
     assert residual(f, z, 10.0) < 1e-3
+    f.maps.mul_(1j * f.maps.abs())
+    assert residual(data_term(physics, y), z, 10.0) < 1e-3
+
+
+def test_eigenvectors_are_there_before_the_time_of_a_solver_starts(get_data):
+    data = get_data("brain", problem="multicoil_mri", img_size=32, n_images=1)
+    (solver,) = BENCHMARK.check_solver_patterns(["PnP-HQS"], class_only=True)
+    solver = solver.get_instance(n_iter=1)
+    data |= {"device": "cpu"}
+    assert solver.skip(**data) == (False, None)
+    solver.set_objective(**data)
+    assert solver.batches[0].physics.row_spectra.vectors is not None
 
 
 def test_gradients_go_through_the_closed_form():

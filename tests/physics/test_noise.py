@@ -64,6 +64,7 @@ def test_the_noise_of_a_problem_has_the_deviation_asked_for(noise, levels, expec
     [
         ("denoising", "gaussian", {"gain": 0.02}, "poisson or poisson_gaussian"),
         ("sr4", "poisson", {"noise_level": 0.04}, "gaussian or poisson_gaussian"),
+        ("denoising", "poisson", {"noise_level": 0.2}, "gaussian or poisson_gaussian"),
         ("ct", "gaussian", {"photons": 1e4}, "low_dose"),
         ("ct", "low_dose", {"noise_level": 0.01}, "gaussian"),
     ],

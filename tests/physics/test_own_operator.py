@@ -71,6 +71,16 @@ def counts(shape, generator):
         dinv.physics.PoissonNoise(gain=0.1, normalize=False)
     )
 
+def poisson_inpainting(shape, generator):
+    mask = (torch.rand(1, *shape[1:], generator=generator) > 0.5).float()
+    noise = dinv.physics.PoissonNoise(gain=0.1)
+    return dinv.physics.Inpainting(shape, mask, noise_model=noise)
+
+def of_no_known_kind(shape, generator):
+    class Mine(dinv.physics.NoiseModel):
+        sigma = 0.1
+    return dinv.physics.Denoising(Mine())
+
 def of_several_levels(shape, generator):
     return dinv.physics.Denoising(
         dinv.physics.GaussianNoise(torch.tensor([0.1, 0.2]))
@@ -135,6 +145,8 @@ def test_the_noise_is_that_of_the_physics_unless_another_is_asked_for(batch):
             "PoissonGaussianNoise",
             {"sigma": 0.02, "gain": 0.05},
         ),
+        ("poisson_inpainting", {}, "PoissonNoise", {"gain": 0.1}),
+        ("counts", {"noise": "gaussian"}, "GaussianNoise", {"sigma": 0.01}),
         ("scaled", {"gain": 0.05}, "PoissonNoise", {"gain": 0.05}),
         ("scaled", {"noise": "gaussian"}, "GaussianNoise", {"sigma": 0.01}),
         (
@@ -183,6 +195,7 @@ def test_solvers_restore_from_measurements_of_any_shape(function, file, run):
         ("complex_valued", "torch.view_as_real"),
         ("uniform", "not UniformNoise"),
         ("counts", "a PoissonNoise of counts: set normalize=True"),
+        ("of_no_known_kind", "not Mine"),
         ("of_several_levels", "several values of sigma"),
     ],
 )

@@ -387,7 +387,6 @@ def test_filtered_back_projection_shares_what_is_measured_both_ways(degrees, sou
 @pytest.mark.parametrize("source", [None, 2.0])
 @pytest.mark.parametrize("degrees", [60.0, 180.0, 200.0, 300.0, 360.0])
 def test_the_shares_of_a_line_sum_to_one(degrees, source):
-    """Over a full turn, whatever is missing of it, each line is met twice."""
     weights = shares(Geometry(32, 32, round(2 * degrees), degrees, source))
     assert weights.min() >= 0 and weights.max() <= 1
     if source is None and degrees > 180:
@@ -396,8 +395,15 @@ def test_the_shares_of_a_line_sum_to_one(degrees, source):
         np.testing.assert_allclose(weights[:, n:-n], 1)
     elif degrees == 360:
         np.testing.assert_allclose(weights, 0.5)
-    elif degrees <= 60:
+    elif degrees == 60:
         np.testing.assert_allclose(weights, 1)
+
+
+@pytest.mark.parametrize("n_angles", [1, 5, 20, 100])
+@pytest.mark.parametrize("degrees", [190.0, 270.0, 359.0])
+def test_few_angles_share_half_a_turn_too(n_angles, degrees):
+    weights = shares(Geometry(32, 32, n_angles, degrees))
+    np.testing.assert_allclose(weights.sum(1) * degrees / n_angles, 180, rtol=0.01)
 
 
 # TV

@@ -36,6 +36,32 @@ def test_a_row_whose_short_runs_differ_in_any_digit_stays_old():
     assert kept.loc[0, "code"] == "old" and said == "Its short runs differ."
 
 
+@pytest.mark.parametrize(
+    "now, why",
+    [
+        ((("new", "others"), SCORES), "Its tuned values are others."),
+        ((NEW, "No GPU."), "Now: No GPU."),
+    ],
+)
+def test_a_row_that_is_not_known_to_be_the_same_stays_old(now, why):
+    kept, ((*_, said),) = carried(published(), (OLD, SCORES), now)
+    assert kept.loc[0, "code"] == "old" and said == why
+
+
+def test_a_short_run_that_diverges_says_nothing(monkeypatch):
+    runs = carry_over.ShortRuns(ROOT)
+    make = runs.instance
+
+    def diverging(kind, name):
+        instance = make(kind, name)
+        if kind == "solver":
+            instance.iterate = lambda y, physics: iter([y * float("nan")])
+        return instance
+
+    monkeypatch.setattr(runs, "instance", diverging)
+    assert runs.scores(DATASET, "TV") == "Its short run is not finite."
+
+
 def test_a_row_that_the_code_before_does_not_run_stays_old():
     kept, ((*key, said),) = carried(published(), (OLD, "No GPU."), None)
     assert kept.loc[0, "code"] == "old"
@@ -54,7 +80,7 @@ def test_rows_that_were_not_of_the_code_before_are_not_run():
     "name, given, short",
     [
         ("PnP-HQS", {"n_iter": "tuned"}, {"n_iter": 4}),
-        ("Unrolled", {"n_iter": 2, "n_steps": 150}, {"n_iter": 2, "n_steps": 3}),
+        ("Unrolled", {"n_iter": 2, "n_steps": 150}, {"n_iter": 2, "n_steps": 2}),
         ("Pseudo-inverse", {}, {}),
     ],
 )
