@@ -9,10 +9,11 @@ import pytest
 import torch
 from benchopt.results import read_results
 from conftest import BENCHMARK, ROOT
+from operators import make_physics
 
 from benchmark_utils.common import device
 from benchmark_utils.data import images
-from benchmark_utils.physics.problems import PROBLEMS, make_physics
+from benchmark_utils.physics.problems import PROBLEMS
 from benchmark_utils.priors import compact, published_weights, restoration
 
 GOOD = "Pseudo-inverse"

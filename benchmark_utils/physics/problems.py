@@ -222,12 +222,3 @@ def make_problem(name, problems=PROBLEMS, **strengths):
 def default_strength(problem, name, problems=PROBLEMS):
     """What None stands for; None if the problem is unknown or lacks this strength."""
     return getattr(problems.get(problem), name, None)
-
-
-def make_physics(problem, shape, generator, n_images=1, problems=PROBLEMS, **strengths):
-    """The physics of a problem, for ``n_images`` images of ``shape`` (C, H, W).
-
-    The parameters and errors are those of ``make_problem``.
-    """
-    problem = make_problem(problem, problems, **strengths)
-    return problem.physics(shape, generator, range(n_images))

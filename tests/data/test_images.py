@@ -12,6 +12,7 @@ from benchopt.benchmark import Benchmark
 from conftest import BENCHMARK
 from hypothesis import given
 from hypothesis import strategies as st
+from operators import make_physics
 from PIL import Image
 
 from benchmark_utils.common.checksums import read_checksums, sha256, write_checksum
@@ -25,7 +26,7 @@ from benchmark_utils.data.images import (
     load_images,
 )
 from benchmark_utils.physics import problems
-from benchmark_utils.physics.problems import PROBLEMS, make_physics
+from benchmark_utils.physics.problems import PROBLEMS
 
 
 def assert_same(batch, other):

@@ -6,6 +6,7 @@ import torch
 from conftest import lasso_by_scikit_learn
 from hypothesis import given
 from hypothesis import strategies as st
+from operators import make_physics
 from torch.nn import functional as F
 
 from benchmark_utils.dictionaries import convolutional
@@ -23,7 +24,6 @@ from benchmark_utils.dictionaries.convolutional_coding import (
 from benchmark_utils.dictionaries.convolutional_learning import learn_convolutional
 from benchmark_utils.dictionaries.vectors import normalise
 from benchmark_utils.physics.data_term import data_term
-from benchmark_utils.physics.problems import make_physics
 
 PHYSICS = ["inpainting", "gaussian_deblurring", "sr4"]
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from operators import make_physics
 
 from benchmark_utils.dictionaries.lasso import vector_lasso
 from benchmark_utils.dictionaries.learning import (
@@ -29,7 +30,6 @@ from benchmark_utils.dictionaries.vectors import (
     recovery_score,
 )
 from benchmark_utils.physics.data_term import data_term
-from benchmark_utils.physics.problems import make_physics
 
 KINDS = ["identity", "matrix", "masks"]
 seeds = st.integers(0, 2**32 - 1)

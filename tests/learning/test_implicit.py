@@ -3,11 +3,11 @@
 import deepinv as dinv
 import pytest
 import torch
+from operators import make_physics
 
 from benchmark_utils.learning.implicit import prox
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.least_squares import DataTerm
-from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors.experts import FieldsOfExperts
 
 

@@ -3,6 +3,7 @@
 import deepinv as dinv
 import pytest
 import torch
+from operators import make_physics
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.data.batches import measure
@@ -14,7 +15,6 @@ from benchmark_utils.learning.samples import (
     turned_back,
     turned_by,
 )
-from benchmark_utils.physics.problems import make_physics
 
 
 def masked(n, size=16, seed=0):

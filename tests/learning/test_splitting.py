@@ -3,6 +3,7 @@
 import deepinv as dinv
 import pytest
 import torch
+from operators import make_physics
 
 from benchmark_utils.data.batches import Batch, measure
 from benchmark_utils.learning.samples import draw_turns, turned_back, turned_by
@@ -16,7 +17,7 @@ from benchmark_utils.learning.splitting import (
 )
 from benchmark_utils.physics.back_projection import filtered_back_projection
 from benchmark_utils.physics.mri import MRI_PROBLEMS
-from benchmark_utils.physics.problems import PROBLEMS, make_physics
+from benchmark_utils.physics.problems import PROBLEMS
 from benchmark_utils.physics.rays import Geometry
 from benchmark_utils.physics.tomography import Tomography
 from benchmark_utils.priors.reconstruction import ArtifactRemoval

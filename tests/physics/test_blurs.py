@@ -9,6 +9,7 @@ import torch
 from conftest import BENCHMARK
 from hypothesis import given
 from hypothesis import strategies as st
+from operators import make_physics
 from PIL import Image
 
 from benchmark_utils.common.errors import NotApplicable, Unavailable
@@ -16,7 +17,6 @@ from benchmark_utils.physics.cropped_blur import CroppedBlurDataTerm, periodised
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.iterative import conjugate_gradient
 from benchmark_utils.physics.least_squares import DataTerm
-from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.physics.psf import read_kernel
 
 KERNEL = np.random.default_rng(0).integers(0, 255, (5, 8), dtype=np.uint8)

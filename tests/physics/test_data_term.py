@@ -5,10 +5,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from operators import make_physics
 
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.least_squares import KERNEL_THRESHOLD, DataTerm
-from benchmark_utils.physics.problems import PROBLEMS, make_physics
+from benchmark_utils.physics.problems import PROBLEMS
 
 
 def in_double(physics):

@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from operators import make_physics
 from PIL import Image
 from torch.nn import functional as F
 
@@ -33,7 +34,7 @@ from benchmark_utils.physics.degradations import (
 )
 from benchmark_utils.physics.degraded import adjoint
 from benchmark_utils.physics.holes import RADIUS, fill_holes
-from benchmark_utils.physics.problems import PROBLEMS, make_physics
+from benchmark_utils.physics.problems import PROBLEMS
 from benchmark_utils.priors.compact import TASKS
 
 EACH = {**DEGRADATIONS, "sr4": Downscaling(4), "brush": BrushMask()}

@@ -3,6 +3,7 @@
 import deepinv as dinv
 import pytest
 import torch
+from operators import make_physics
 
 from benchmark_utils.data.images import center_crop, load_images
 from benchmark_utils.physics.closed_forms import BlurDataTerm
@@ -13,7 +14,6 @@ from benchmark_utils.physics.iterative import (
     spectral_projection,
 )
 from benchmark_utils.physics.least_squares import DataTerm
-from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.scoring.metrics import range_and_kernel_psnr
 
 

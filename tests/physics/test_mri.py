@@ -8,6 +8,7 @@ import torch
 from conftest import BENCHMARK
 from hypothesis import given
 from hypothesis import strategies as st
+from operators import make_physics
 
 from benchmark_utils.common import NotApplicable
 from benchmark_utils.learning.implicit import prox
@@ -16,7 +17,7 @@ from benchmark_utils.physics.kspace import MulticoilDataTerm, as_complex
 from benchmark_utils.physics.least_squares import KERNEL_THRESHOLD
 from benchmark_utils.physics.mri import MASKS, coil_maps
 from benchmark_utils.physics.noise import draw_measurements
-from benchmark_utils.physics.problems import make_physics, make_problem
+from benchmark_utils.physics.problems import make_problem
 
 SHAPE = (2, 48, 40)
 

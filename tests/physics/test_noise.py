@@ -3,6 +3,7 @@
 import deepinv as dinv
 import pytest
 import torch
+from operators import make_physics
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.physics.closed_forms import MaskDataTerm
@@ -16,7 +17,7 @@ from benchmark_utils.physics.noise import (
     noise_level,
     variance,
 )
-from benchmark_utils.physics.problems import PROBLEMS, make_physics, make_problem
+from benchmark_utils.physics.problems import PROBLEMS, make_problem
 
 
 def generator(seed=0):

@@ -4,10 +4,11 @@ import deepinv as dinv
 import numpy as np
 import pytest
 import torch
+from operators import make_physics
 
 from benchmark_utils.physics.deblurring import LEVIN09
 from benchmark_utils.physics.noise import draw_measurements
-from benchmark_utils.physics.problems import PROBLEMS, make_physics
+from benchmark_utils.physics.problems import PROBLEMS
 
 NOISE_LEVELS = {
     "denoising": 0.1,

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from operators import make_physics as make_any_physics
 from skimage.transform import radon
 
 from benchmark_utils.common import NotApplicable
@@ -22,7 +23,6 @@ from benchmark_utils.physics.back_projection import shares
 from benchmark_utils.physics.ct import CT_PROBLEMS
 from benchmark_utils.physics.least_squares import DataTerm
 from benchmark_utils.physics.noise import draw_measurements, noise_level, variance
-from benchmark_utils.physics.problems import make_physics as make_any_physics
 from benchmark_utils.physics.rays import Geometry
 from benchmark_utils.physics.tomography import Matrices, Tomography
 from benchmark_utils.physics.tomography_data_term import TomographyDataTerm

@@ -9,6 +9,7 @@ import deepinv as dinv
 import pytest
 import torch
 from benchopt.benchmark import Benchmark
+from operators import make_physics
 
 from benchmark_utils.common.checksums import sha256
 from benchmark_utils.common.errors import Unavailable
@@ -19,7 +20,6 @@ from benchmark_utils.physics.degradations import (
     Degraded,
     Measurement,
 )
-from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors import denoisers, published_weights
 from benchmark_utils.priors.compact import TASKS
 from benchmark_utils.priors.published import PUBLISHED_RESTORERS

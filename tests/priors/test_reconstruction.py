@@ -3,11 +3,11 @@
 import deepinv as dinv
 import pytest
 import torch
+from operators import make_physics
 
 from benchmark_utils.physics.ct import CT_PROBLEMS
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.mri import MRI_PROBLEMS
-from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors.reconstruction import LearnedPrimalDual, VarNet
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from operators import make_physics
 
 from benchmark_utils.data.batches import Batch
-from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors.tv import (
     gradient,
     gradient_adjoint,

@@ -5,10 +5,10 @@ import pywt
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from operators import make_physics
 
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.physics.data_term import data_term
-from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors.wavelets import (
     analysis,
     pad_to_multiple,

@@ -11,6 +11,7 @@ import pytest
 import skimage.data
 import torch
 from conftest import BENCHMARK
+from operators import make_physics
 from PIL import Image
 from skimage.metrics import structural_similarity
 from torch.nn import functional as F
@@ -19,7 +20,7 @@ from benchmark_utils.common.errors import Unavailable
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.noise import noise_level
-from benchmark_utils.physics.problems import PROBLEMS, make_physics
+from benchmark_utils.physics.problems import PROBLEMS
 from benchmark_utils.scoring import metrics
 
 COSTLY = {"ssim", "psnr_range", "psnr_kernel", "lpips"}

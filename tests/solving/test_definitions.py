@@ -3,6 +3,7 @@
 import pytest
 import torch
 from conftest import BENCHMARK
+from operators import make_physics
 from walk import DATA, SOLVERS, prepared
 
 from benchmark_utils.data.batches import Batch
@@ -10,7 +11,6 @@ from benchmark_utils.data.images import load_images
 from benchmark_utils.dictionaries.learning import learn_adam
 from benchmark_utils.dictionaries.sphere_adam import SphereAdam
 from benchmark_utils.physics.data_term import data_term
-from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors import denoisers
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from benchopt.utils.run_context import RunContext
 from conftest import BENCHMARK
+from operators import make_physics
 from torch.nn import functional as F
 
 from benchmark_utils.common.parameters import one_or_each
@@ -24,7 +25,6 @@ from benchmark_utils.physics.degradations import (
     Noise,
 )
 from benchmark_utils.physics.degraded import adjoint
-from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors import denoisers, restoration
 from benchmark_utils.priors.restoration import RestorationModel
 from benchmark_utils.scoring.metrics import psnr

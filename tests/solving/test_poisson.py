@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from operators import make_physics
 
 from benchmark_utils.data import IMAGES, Batch
 from benchmark_utils.physics.noise import draw_measurements
-from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.priors.denoisers import CountedDenoiser
 from benchmark_utils.scoring.results import last_rows
 

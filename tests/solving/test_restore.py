@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from operators import make_physics
 from PIL import Image
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.physics import CT_PROBLEMS, MRI_PROBLEMS
 from benchmark_utils.physics.noise import draw_measurements
-from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.scoring.metrics import psnr
 from benchmark_utils.solving.measurements import batch_of
 from benchmark_utils.solving.nearest import defaults_of, nearest_problem

@@ -7,10 +7,11 @@ from itertools import pairwise
 import pytest
 import torch
 from conftest import BENCHMARK
+from operators import make_physics
 
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.physics.data_term import data_term
-from benchmark_utils.physics.problems import PROBLEMS, make_physics
+from benchmark_utils.physics.problems import PROBLEMS
 from benchmark_utils.priors import denoisers
 from benchmark_utils.scoring import metrics
 

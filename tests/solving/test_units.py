@@ -7,11 +7,11 @@ entry are tried with values found by hand.
 
 import pytest
 import torch
+from operators import make_physics
 
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.data.images import center_crop, load_images
 from benchmark_utils.physics.noise import draw_measurements
-from benchmark_utils.physics.problems import make_physics
 from benchmark_utils.scoring.metrics import psnr
 from benchmark_utils.solving.tuned import parse_key, read_tuned
 
