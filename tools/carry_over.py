@@ -105,6 +105,9 @@ class ShortRuns:
         kept = {name: value for name, value in scores.items() if name != "fit_time"}
         kept["per_image"] = objective.per_image
         kept["sum"] = [x.double().sum().item() for x in found["x_hat"]]
+        if instance.learns():
+            # Few of these are drawn in few steps, and all are in many.
+            kept["train"] = [batch.y.double().sum().item() for batch in seen["train"]]
         if not all(map(math.isfinite, kept["sum"])):
             return "Its short run is not finite."
         return json.dumps(kept, default=str, sort_keys=True)

@@ -123,6 +123,14 @@ def test_short_runs_are_those_of_the_code_and_come_out_the_same():
     assert found["psnr"] > 20 and len(json.loads(found["per_image"])["psnr"]) == 4
 
 
+def test_measurements_to_learn_from_count_where_a_solver_learns():
+    dataset = "natural[masks=2,problem=inpainting]"
+    rows = [[dataset, "U-Net", None], [dataset, "Initial guess", None]]
+    runs = carry_over.short_runs(ROOT, rows)
+    learned, other = (json.loads(scores) for _, scores in runs.values())
+    assert len(learned["train"]) == 1 and "train" not in other
+
+
 def test_what_is_no_benchmark_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         carry_over.main([str(tmp_path)])
