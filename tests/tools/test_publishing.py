@@ -229,7 +229,7 @@ def test_the_code_of_a_row_is_that_of_the_files_that_it_depends_on(
         rows[rows["solver_name"] == "TV[n_iter=1,reg=0.1]"], "--scores-only"
     )
     assert of_present_code(table) == [True]
-    solver = present._named("solver", "TV")
+    solver = present.named("solver", "TV")
     monkeypatch.setattr(type(solver), "code_digest", lambda self: OLD)
     forget()
     assert of_present_code(table) == [False]
