@@ -80,7 +80,8 @@ def pixels_of(image, background=1.0):
     orientation = image.getexif().get(ORIENTATION)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         tags = getattr(image, "tag_v2", {})
-        pixels = _wide(np.array(image), *tags.get(BITS_PER_SAMPLE, ()))
+        values = _with_opacity(np.array(image), image.info.get("transparency"))
+        pixels = _wide(values, *tags.get(BITS_PER_SAMPLE, ()))
         # Of 8 bits, Pillow has inverted them.
         if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
             pixels = 1 - pixels
@@ -111,7 +112,8 @@ def _read(file, path, background):
         return pixels_of(image, background)
     if image.format == "TIFF":
         return _on_background(_tiff_pixels(path), background)
-    pixels = _on_background(_deep_png(path), background)
+    pixels = _deep_png(path, image.info.get("transparency"))
+    pixels = _on_background(pixels, background)
     return _upright(pixels, image.getexif().get(ORIENTATION))
 
 
@@ -144,6 +146,16 @@ def _scaled(pixels, largest=None):
     return torch.from_numpy(pixels).permute(2, 0, 1).div(largest).contiguous()
 
 
+def _with_opacity(values, transparent):
+    """Values (H, W[, C]), and the opacity that a transparent colour gives to each."""
+    if transparent is None:
+        return values
+    values = values.reshape(*values.shape[:2], -1)
+    is_opaque = (values != transparent).any(-1, keepdims=True)
+    opacity = np.iinfo(values.dtype).max * is_opaque
+    return np.concatenate([values, opacity.astype(values.dtype)], -1)
+
+
 def _on_background(pixels, background):
     """Pixels (C, H, W), of which the channel after the colours is the opacity."""
     if len(pixels) in (1, 3):
@@ -170,14 +182,14 @@ def _has_deep_colours(image, header):
     return False
 
 
-def _deep_png(path):
+def _deep_png(path, transparent):
     # torchvision will drop its decoders, and the other files can do without them.
     from torchvision.io import ImageReadMode, decode_image, read_file
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         pixels = decode_image(read_file(str(path)), ImageReadMode.UNCHANGED)
-    return _scaled(pixels.movedim(0, -1).numpy())
+    return _scaled(_with_opacity(pixels.movedim(0, -1).numpy(), transparent))
 
 
 def _tiff_pixels(path):

@@ -73,6 +73,8 @@ def _module(file, time, size):
 def checked(physics, shape, label, n_images=1):
     """``physics``, a linear operator for ``n_images`` images of ``shape`` (C, H, W).
 
+    A mask of fewer dimensions, as (H, W), is given those that it lacks.
+
     Raises
     ------
     NotApplicable
@@ -93,6 +95,9 @@ def checked(physics, shape, label, n_images=1):
             f"{label} gives an operator with img_size={made_for} for images of shape "
             f"{shape}: make it for the shape that the function is given."
         )
+    if isinstance(physics, dinv.physics.Inpainting) and physics.mask is not None:
+        missing = 1 + len(shape) - physics.mask.ndim
+        physics.mask = physics.mask[(None,) * missing]
     if torch.is_tensor(getattr(physics, "filter", None)):
         check_kernel_fits(shape, physics.filter)
     _check_adjoint(physics, (n_images, *shape), label)

@@ -29,7 +29,7 @@ LOADERS = {
 }
 
 
-# The networks inside of those that are trained here.
+# The networks inside of those that are trained here, which are counted one by one.
 PARTS = (CompactUNet, PDNet_DualBlock, PDNet_PrimalBlock)
 
 
@@ -82,18 +82,18 @@ class UsesNetworks(Fingerprinted):
         return model
 
     def count_calls(self, network):
-        """Count the images that the networks inside of ``network`` are given.
+        """Count the images that ``network`` is given, in the calls of its copies too.
 
-        Its copies are counted too.
+        Where it has parts of ``PARTS``, those that each of them is given.
         """
         calls = SimpleNamespace(n_images=0)
 
         def count(part, inputs):
             calls.n_images += len(inputs[0])
 
-        for part in network.modules():
-            if isinstance(part, PARTS):
-                part.register_forward_pre_hook(count)
+        parts = [part for part in network.modules() if isinstance(part, PARTS)]
+        for part in parts or [network]:
+            part.register_forward_pre_hook(count)
         self._networks.append(calls)
 
     def _image_shapes(self):

@@ -23,13 +23,15 @@ DEEP = PIXELS.astype(np.uint16) * 257 ^ 5
 FLOATS = PIXELS.astype(np.float32) / 255
 
 
-def write_deep_png(path, pixels):
+def write_deep_png(path, pixels, transparent=None):
     """A PNG of 16 bits per channel; Pillow writes none in colours."""
     height, width, channels = pixels.shape
     colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    if transparent is not None:
+        chunks.insert(1, (b"tRNS", transparent.astype(">u2").tobytes()))
     with path.open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
         for kind, data in chunks:
@@ -100,6 +102,15 @@ def test_a_transparent_colour_is_seen_over_white(tmp_path):
     image = read_image(tmp_path / "palette.png")
     assert image[:, 0, 0].tolist() == [1, 1, 1]
     assert image[:, 1, 1].tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_transparent_colour_of_sixteen_bits_is_seen_over_white(channels, tmp_path):
+    pixels = np.arange(2 * 3 * channels, dtype=np.uint16).reshape(2, 3, channels)
+    write_deep_png(tmp_path / "deep.png", pixels, transparent=pixels[0, 1])
+    expected = deep(pixels)
+    expected[:, 0, 1] = 1
+    same(read_image(tmp_path / "deep.png"), expected)
 
 
 def test_opaque_alpha_changes_nothing(tmp_path):

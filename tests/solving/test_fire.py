@@ -602,20 +602,6 @@ def test_a_mask_of_colours_may_be_undone_where_it_is_the_same_in_all(recorded):
     assert "hides other pixels of each colour" in reason
 
 
-@pytest.mark.xfail(
-    reason="a mask of an own operator without channels is taken for one of colours",
-    raises=AssertionError,
-    strict=True,
-)
-def test_a_mask_without_channels_may_be_undone(recorded):
-    """All published results depend on the file that is to be mended."""
-    batch = make_batch("inpainting")
-    batch.physics.mask = batch.physics.mask[0, 0]
-    options = {"priors": "inpaint", "degradation": "measurement"}
-    _, reason = instance("FiRe-HQS", batch, **options)
-    assert reason is None
-
-
 def test_an_own_poisson_noise_may_be_drawn_where_an_iterate_is_negative():
     physics = dinv.physics.Denoising(dinv.physics.PoissonNoise(gain=0.01))
     y = Measurement(physics)(-random((1, 3, 8, 8)), torch.Generator()).y

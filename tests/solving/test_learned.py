@@ -379,6 +379,30 @@ def test_the_template_is_a_learned_solver_of_25_lines(data, tmp_path):
     assert x_hat.isfinite().all() and solver.record["n_parameters"] > 1000
 
 
+class Twice(torch.nn.Module):
+    """A network of no kind that is known here, which is applied twice to each image."""
+
+    def __init__(self):
+        super().__init__()
+        self.step = torch.nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, y, physics):
+        return self.step(self.step(y))
+
+
+def test_a_network_of_its_own_counts_as_one_call(data):
+    class OwnNetwork(LearnedSolver):
+        name = "Own network"
+        parameters = LearnedSolver.training(n_steps=2, lr=1e-3)
+        _module_filename = __file__
+
+        def build(self):
+            return Twice()
+
+    solver, _ = solved(OwnNetwork, data)
+    assert solver.get_result()["n_network_calls"] == 1
+
+
 @pytest.mark.parametrize(
     "name", ["Bilevel", "Learned primal-dual", "U-Net", "Unrolled", "VarNet"]
 )

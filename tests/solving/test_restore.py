@@ -104,6 +104,22 @@ def test_numpy_and_64_bits_are_taken(measured):
         assert torch.equal(restore(other, physics, "TV", n_iter=3), expected)
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_mask_may_be_without_channels_or_batch(ndim, photograph):
+    mask = torch.rand(SHAPE[1:], generator=generator()).gt(0.5).float()
+    y = mask * photograph
+    restored = [
+        restore(
+            y,
+            dinv.physics.Inpainting(SHAPE, mask[(None,) * (n - 2)]),
+            "FiRe-HQS[priors=inpaint,degradation=measurement,n_iter=2]",
+            noise_level=0.01,
+        )
+        for n in (ndim, 4)
+    ]
+    torch.testing.assert_close(*restored)
+
+
 def test_vectors_of_measurements_are_restored():
     physics = dinv.physics.CompressedSensing(
         m=100, img_size=(1, 12, 12), rng=generator(), device="cpu"
