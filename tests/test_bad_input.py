@@ -2,14 +2,13 @@
 
 import math
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
 from benchopt.results import read_results
 from conftest import BENCHMARK, ROOT
 from operators import make_physics
+from preloaded import run_benchopt
 
 from benchmark_utils.common import device
 from benchmark_utils.data import images
@@ -548,11 +547,7 @@ def test_a_run_from_the_command_line_keeps_all_that_could_be_computed(
         options += ["-d", dataset]
     for solver in (GOOD, solver_file("Diverging", NAN), solver_file("Crash", CRASH)):
         options += ["-s", str(solver)]
-    result = subprocess.run(
-        [sys.executable, "-m", "benchopt", "run", str(benchmark), *options],
-        capture_output=True,
-        text=True,
-    )
+    result = run_benchopt("run", benchmark, *options, cwd=ROOT)
     assert result.returncode == 1
     rows = read_results(benchmark / "outputs" / "all.parquet")
     assert set(solvers_of(rows)) == {GOOD, "Diverging"}

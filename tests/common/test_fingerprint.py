@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import yaml
 from benchopt.results import read_results
 from benchopt.utils.parametrized_name_mixin import product_param
 from conftest import BENCHMARK, ROOT
+from preloaded import run_benchopt
 
 from benchmark_utils.common import fingerprint as module
 from benchmark_utils.common.errors import Unavailable
@@ -111,14 +110,11 @@ def place(tmp_path_factory):
 
 def benchopt_run(place, *options, **environment):
     """What benchopt prints of a run."""
-    repository = place / "repository"
-    command = [sys.executable, "-m", "benchopt", "run", ".", "--no-plot"]
-    printed = subprocess.run(
-        [*command, "--output", str(place / "results.parquet"), *options],
-        capture_output=True,
-        text=True,
-        cwd=repository,
-        env=os.environ | environment,
+    printed = run_benchopt(
+        *("run", ".", "--no-plot", "--output", place / "results.parquet"),
+        *options,
+        cwd=place / "repository",
+        **environment,
     )
     return " ".join((printed.stdout + printed.stderr).split())
 

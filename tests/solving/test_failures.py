@@ -1,13 +1,14 @@
 """A bug in a solver shows in the exit code of ``benchopt run``, and costs no result."""
 
-import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from benchopt import runner
 from benchopt.results import read_results
 from conftest import ROOT
+from preloaded import run_benchopt
 
 from benchmark_utils.solving.failures import failing_on_errors, is_benchopt_run
 
@@ -19,26 +20,27 @@ def setup(self):
 def iterate(self, y, physics):
     yield physics.A_adjoint(y)
 """
-BY_MODULE = [sys.executable, "-m", "benchopt"]
 
 
-def benchopt_run(command, solvers, output, *options):
-    command = [*command, "run", str(ROOT), "-d", "simulated", "--no-plot"]
-    command += [word for solver in solvers for word in ("-s", str(solver))]
-    return subprocess.run(
-        [*command, "--output", str(output), *options], capture_output=True, text=True
-    )
+def arguments(solvers, output):
+    by_name = [word for solver in solvers for word in ("-s", solver)]
+    return ["run", ROOT, "-d", "simulated", "--no-plot", "--output", output, *by_name]
 
 
-@pytest.mark.parametrize("options", [[], ["-j", "2"]], ids=["in one process", "in two"])
+def run_in_two(*arguments, cwd):
+    command = [sys.executable, "-m", "benchopt", *map(str, arguments), "-j", "2"]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.mark.parametrize("run", [run_benchopt, run_in_two])
 def test_a_bug_fails_the_run_and_leaves_the_results_of_others(
-    solver_file, tmp_path, options
+    run, solver_file, tmp_path
 ):
     solvers = ["Pseudo-inverse", solver_file("Buggy", BUG)]
     # A second run finds no error in the cache.
-    for i in range(1 if options else 2):
+    for i in range(1 if run is run_in_two else 2):
         output = tmp_path / f"results {i}.parquet"
-        done = benchopt_run(BY_MODULE, solvers, output, *options)
+        done = run(*arguments(solvers, output), cwd=ROOT)
         assert done.returncode == 1, done.stdout
         assert "ValueError: matmul" in done.stdout + done.stderr
         (line,) = [s for s in done.stdout.splitlines() if "Buggy" in s and "error" in s]
@@ -48,11 +50,9 @@ def test_a_bug_fails_the_run_and_leaves_the_results_of_others(
 
 def test_a_run_without_a_bug_exits_with_0_and_so_does_a_skip(solver_file, tmp_path):
     skipped = solver_file("Skipped", BUG + "\ndomains = ('vector',)")
-    program = [shutil.which("benchopt") or "benchopt"]
-    if shutil.which("benchopt") is None:
-        program = BY_MODULE
-    output = tmp_path / "results.parquet"
-    done = benchopt_run(program, ["Pseudo-inverse", skipped], output)
+    program = Path(sys.executable).with_name("benchopt")
+    command = [program, *arguments(["Pseudo-inverse", skipped], tmp_path / "results")]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert "Reason: Skipped takes vectors" in done.stdout
     assert done.returncode == 0
 
