@@ -1,6 +1,7 @@
-from benchmark_utils.common import COUNT, whole
+from benchmark_utils.common import whole
 from benchmark_utils.data import (
     ATTENUATIONS,
+    MAX_PHANTOMS,
     SMALLEST_SIDE,
     ImageDataset,
     problem_parameters,
@@ -17,8 +18,8 @@ class Dataset(ImageDataset):
     parameters = {
         **problem_parameters(CT_PROBLEMS),
         "img_size": whole(SMALLEST_SIDE)(256),
-        "n_images": COUNT(4),
-        "n_train": whole(0)(10),
+        "n_images": whole(1, MAX_PHANTOMS)(4),
+        "n_train": whole(0, MAX_PHANTOMS)(10),
     }
     test_parameters = {"problem": ["ct_sparse"], "img_size": [32]}
     domain = ATTENUATIONS

@@ -65,7 +65,7 @@ def score_options(df):
     return [name for name, s in SCORES.items() if s in scores or s in OF_VIEWS]
 
 
-def column_labels(datasets):
+def problem_labels(datasets):
     """{dataset: a short label}: the problem, or where two share it, what differs."""
     words = {dataset: short_label(dataset).split() for dataset in datasets}
     common = set.intersection(*map(set, words.values()))
@@ -152,7 +152,7 @@ class Plot(BasePlot):
         scores = self._scores(df, objective, data, score)
         if scores.empty:
             return []
-        labels = column_labels(scores["dataset_name"].unique())
+        labels = problem_labels(scores["dataset_name"].unique())
         by_dataset = (sign(score) * scores[score]).groupby(scores["dataset_name"])
         scores["rank"] = by_dataset.rank(ascending=False, na_option="bottom")
         by_solver = scores.groupby("solver_name", sort=False)
@@ -205,7 +205,7 @@ class Plot(BasePlot):
         of_images = of_data(per_image_scores(df, objective), data)
         if scores.empty:
             return {"title": f"{score}\n{NONE}", "columns": ["solver"]}
-        labels = column_labels(scores["dataset_name"].unique())
+        labels = problem_labels(scores["dataset_name"].unique())
         ends = of_data(last_rows(df, objective), data)
         lines = [
             f"{objective}: {about}" if about else objective,

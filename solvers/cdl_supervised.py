@@ -45,6 +45,7 @@ class Solver(IterativeSolver):
         "n_iter": COUNT(200),
     }
     search_space = {"reg": Range(0.02, 10.0, default=0.3)}
+    one_network = True
     LEARNING_LAM = 0.1
 
     def check(self):

@@ -35,6 +35,7 @@ class Solver(IterativeSolver):
     }
     test_config = {"n_steps": 2, "n_iter": 2}
     requires_grad = True
+    one_network = True
     # Those that ask for one operator, and for any network.
     LOSSES = ("mc", "sure", "splitting", "ei")
 

@@ -34,7 +34,7 @@ N_SHOWN = 5
 
 
 def report(dataset, found, unit):
-    """What a ``Comparison`` says, as lines of text."""
+    """What a ``PairedComparison`` says, as lines of text."""
     n = len(found.by_image)
     verdict = "cannot be told apart" if found.cannot_be_told_apart else "differ"
     largest = found.by_image.abs().sort_values(ascending=False).index[:N_SHOWN]

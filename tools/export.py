@@ -138,7 +138,10 @@ def main(argv=None):
     asked_for = dict.fromkeys(map(without_seed, asked.solvers or table.index))
     order = [name for name in asked_for if name in table.index]
     score, folder = asked.score, asked.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"{folder} cannot be a folder: {error.strerror}.")
     written = []
     if "csv" in kinds:
         written += write_csv(df, score, folder)

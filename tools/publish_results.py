@@ -24,6 +24,7 @@ the scores stay.
 import argparse
 import io
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -193,6 +194,8 @@ def main(argv=None):
         help="the same, and what is of older code too",
     )
     arguments = parser.parse_args(argv)
+    if not re.fullmatch(r"\w[\w-]*", arguments.name):
+        parser.error(f"{arguments.name!r} is no name of a file in results/.")
     target = RESULTS / f"{arguments.name}.parquet"
     target.parent.mkdir(exist_ok=True)
     if missing := [path for path in arguments.results if not path.is_file()]:

@@ -11,6 +11,7 @@ problem of the benchmark.
 """
 
 import argparse
+import math
 import sys
 import time
 from pathlib import Path
@@ -105,12 +106,20 @@ def estimated_noise(y, mask):
     return float(parts.abs().median() / 0.6745)
 
 
+def level(text):
+    """A noise level on the command line."""
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"it must be a number, 0 or more, not {text}.")
+    return value
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("kspace", type=Path)
     parser.add_argument("picture", type=picture_file)
     parser.add_argument("-s", "--solver", action="append", help="can be given again")
-    parser.add_argument("--noise", type=float, help="level, on the scale of the file")
+    parser.add_argument("--noise", type=level, help="on the scale of the file")
     parser.add_argument("--size", type=int, default=24, help="of the sampled centre")
     arguments = parser.parse_args()
     try:

@@ -9,7 +9,7 @@ What a parameter must be stands beside its default:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from numbers import Integral, Real
 
 from benchmark_utils.common.errors import NotApplicable
@@ -57,10 +57,14 @@ def _number(value):
     return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
 
 
-def whole(least):
+def whole(least, most=inf):
     return Constraint(
-        lambda v: isinstance(v, Integral) and not isinstance(v, bool) and v >= least,
-        f"a whole number, {least} or more",
+        lambda v: (
+            isinstance(v, Integral) and not isinstance(v, bool) and least <= v <= most
+        ),
+        f"a whole number, {least} or more"
+        if most == inf
+        else f"a whole number from {least} to {most}",
     )
 
 

@@ -19,13 +19,14 @@ from benchmark_utils.data.images import (
     image_files,
     load_images,
 )
-from benchmark_utils.data.phantoms import random_phantoms
+from benchmark_utils.data.phantoms import MAX_PHANTOMS, random_phantoms
 from benchmark_utils.data.phase import with_smooth_phase
 
 __all__ = [
     "ATTENUATIONS",
     "COMPLEX_IMAGES",
     "IMAGES",
+    "MAX_PHANTOMS",
     "SMALLEST_SIDE",
     "VECTORS",
     "Batch",

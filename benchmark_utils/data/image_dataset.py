@@ -128,7 +128,7 @@ class ImageDataset(Described, ReadsImages, ShortName, BaseDataset):
             for name in sorted(strengths_of(self.problems))
             if not self.is_default(name, value := getattr(self, name))
         ]
-        problem = short_value(self.problem)
+        problem = str(short_value(self.problem))
         return problem + (f"[{','.join(strengths)}]" if strengths else "")
 
     def default_strengths(self):

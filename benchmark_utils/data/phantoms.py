@@ -4,6 +4,9 @@ import math
 
 import torch
 
+# Each seed has this many phantoms of its own.
+MAX_PHANTOMS = 1000
+
 # Pixels are means over this many times as many points in each direction.
 OVERSAMPLING = 3
 
@@ -39,10 +42,13 @@ def random_phantom(size, generator, n_ellipses=20):
 
 
 def random_phantoms(n, size, seed):
-    """{name: image (1, size, size)}; each phantom has a seed of its own."""
+    """{name: image (1, size, size)}; each phantom has a seed of its own.
+
+    At most MAX_PHANTOMS: those of two seeds have none in common.
+    """
     return {
         f"phantom{i}": random_phantom(
-            size, torch.Generator().manual_seed(1000 * seed + i)
+            size, torch.Generator().manual_seed(MAX_PHANTOMS * seed + i)
         )
         for i in range(n)
     }

@@ -79,7 +79,7 @@ class MatrixLasso(Lasso):
         self.y, self.M = y, M
         self.energy = inner(y, y)
         self.code_shape = (len(y), M.shape[1])
-        self.lipschitz = largest_eigenvalue(_smaller_gram(M))
+        self.lipschitz = spectral_radius(_smaller_gram(M))
 
     def correlation(self, z, out=None):
         residual = torch.addmm(self.y, z, self.M.T, alpha=-1)
@@ -93,7 +93,7 @@ class GramLasso(Lasso):
         self.gram, self.correlation_at_zero = M.T @ M, y @ M
         self.energy = inner(y, y)
         self.code_shape = (len(y), M.shape[1])
-        self.lipschitz = largest_eigenvalue(_smaller_gram(M))
+        self.lipschitz = spectral_radius(_smaller_gram(M))
 
     def correlation(self, z, out=None):
         return torch.addmm(self.correlation_at_zero, z, self.gram, alpha=-1, out=out)
@@ -107,7 +107,7 @@ class MaskLasso(Lasso):
         self.y = self.mask * y
         self.energy = inner(self.y, self.y)
         self.code_shape = (len(y), D.shape[1])
-        self.lipschitz = largest_eigenvalue(_smaller_gram(D))
+        self.lipschitz = spectral_radius(_smaller_gram(D))
 
     def correlation(self, z, out=None):
         residual = torch.addmm(self.y, z, self.D.T, alpha=-1) * self.mask
@@ -131,7 +131,7 @@ def vector_lasso(y, D, A=None, n_iter=100):
     return GramLasso(y, M) if with_gram < n_iter * 2 * B * m * K else MatrixLasso(y, M)
 
 
-def largest_eigenvalue(gram):
+def spectral_radius(gram):
     """Of a semi-definite matrix (n, n), as a float, never below by a rounding error."""
     eigenvalues = torch.linalg.eigvalsh(gram.detach())
     return max(float(eigenvalues[-1]), 0.0) * (1 + 1e-5)

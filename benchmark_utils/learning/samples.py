@@ -140,13 +140,14 @@ def images_of(batch, chosen):
     """The Batch of some images of another one, each with the operator that it has.
 
     Its noise is drawn from torch's global generator. The tensors of an operator that
-    has one for each image (masks) are recognised by their first dimension.
+    has one for each image (masks, maps of coils) have four dimensions or more, of which
+    the first is that of the images.
     """
     n = len(batch.y)
     physics = copy.copy(batch.physics)
     physics._buffers = {
         name: tensor[chosen]
-        if torch.is_tensor(tensor) and tensor.ndim > 2 and len(tensor) == n > 1
+        if torch.is_tensor(tensor) and tensor.ndim > 3 and len(tensor) == n > 1
         else tensor
         for name, tensor in batch.physics._buffers.items()
     }

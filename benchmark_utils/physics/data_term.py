@@ -31,6 +31,17 @@ def is_cropped_blur(physics):
     return is_blur and physics.filter is not None and physics.filter.ndim == 4
 
 
+def is_circular_downsampling(physics):
+    """Whether it is a blur that wraps around, then every ``factor``-th pixel."""
+    return (
+        isinstance(physics, dinv.physics.Downsampling)
+        and physics.filter is not None
+        and physics.padding == "circular"
+        and len(physics.filter) == 1
+        and all(side % physics.factor == 0 for side in (physics.img_size or ())[-2:])
+    )
+
+
 def data_term(physics, y):
     """The fastest ``DataTerm`` for this operator and its noise."""
     if isinstance(physics, dinv.physics.Denoising | dinv.physics.Inpainting):
@@ -48,11 +59,6 @@ def data_term(physics, y):
         return BlurDataTerm(physics, y)
     if is_cropped_blur(physics):
         return CroppedBlurDataTerm(physics, y)
-    if (
-        isinstance(physics, dinv.physics.Downsampling)
-        and physics.filter is not None
-        and physics.padding == "circular"
-        and len(physics.filter) == 1
-    ):
+    if is_circular_downsampling(physics):
         return DownsamplingDataTerm(physics, y)
     return DataTerm(physics, y)

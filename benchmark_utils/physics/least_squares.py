@@ -11,6 +11,7 @@ Here, A is any linear operator, and the equations are solved by conjugate gradie
 
 import copy
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import torch
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -22,8 +23,8 @@ from benchmark_utils.physics.iterative import (
 )
 from benchmark_utils.physics.noise import is_signal_dependent, noise_level, variance
 
-# ||W^{1/2} A||^2 by the measurements that W comes from.
-WEIGHTED_NORMS = WeakTensorKeyDictionary()
+# ||W^{1/2} A||^2 by the physics, and by the measurements that W comes from.
+WEIGHTED_NORMS = WeakKeyDictionary()
 
 # Relative to the largest singular value of A: a direction that A dampens below this
 # counts as lost. With noise 0.01, inverting it would give noise 0.2 or more.
@@ -91,9 +92,10 @@ class DataTerm:
         It is computed once for an operator, or for measurements, if they have weights.
         """
         if self.root_weights is not None:
-            if self.measured not in WEIGHTED_NORMS:
-                WEIGHTED_NORMS[self.measured] = self._norm_by_power_method()
-            return WEIGHTED_NORMS[self.measured]
+            norms = WEIGHTED_NORMS.setdefault(self.physics, WeakTensorKeyDictionary())
+            if self.measured not in norms:
+                norms[self.measured] = self._norm_by_power_method()
+            return norms[self.measured]
         if not hasattr(self.physics, "squared_norm"):
             self.physics.squared_norm = self._norm_by_power_method()
         return self.physics.squared_norm

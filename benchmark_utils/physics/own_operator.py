@@ -7,6 +7,7 @@ The function returns a deepinv ``LinearPhysics`` for images of ``shape`` (C, H, 
 the CPU; y may have any shape. What is random in it is drawn from ``generator``.
 """
 
+import math
 import sys
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
@@ -70,6 +71,14 @@ def _module(file, time, size):
     return module
 
 
+def in_single_precision(physics):
+    """The tensors of ``physics`` in 32 bits, as images and measurements are."""
+    single = {torch.float64: torch.float32, torch.complex128: torch.complex64}
+    return physics._apply(
+        lambda tensor: tensor.to(single.get(tensor.dtype, tensor.dtype))
+    )
+
+
 def checked(physics, shape, label, n_images=1):
     """``physics``, a linear operator for ``n_images`` images of ``shape`` (C, H, W).
 
@@ -88,6 +97,7 @@ def checked(physics, shape, label, n_images=1):
             f"{label} gives a {type(physics).__name__}: it must give a "
             "deepinv.physics.LinearPhysics."
         )
+    in_single_precision(physics)
     made_for = getattr(physics, "img_size", None)
     made_for = tuple(made_for) if isinstance(made_for, tuple | list) else ()
     if made_for and made_for != shape[-len(made_for) :]:
@@ -120,6 +130,15 @@ def checked_noise(physics, label):
             f"{label} gives a noise with several values of {several[0]}: data terms "
             "are for one, the same for all images."
         )
+    for name, level in levels:
+        # 0 is no noise; that of Poisson's law has a scale.
+        least = "0 or more" if name == "sigma" else "above 0"
+        level = float(level)
+        if not (0 <= level < math.inf) or (level == 0 and name != "sigma"):
+            raise NotApplicable(
+                f"{label} gives a noise with {name}={level:g}: it must be a number, "
+                f"{least}."
+            )
     if not getattr(model, "normalize", True):
         raise NotApplicable(
             f"{label} gives a PoissonNoise of counts: set normalize=True, which has y "
@@ -135,6 +154,12 @@ def _check_adjoint(physics, shape, label):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(shape, generator=generator)
     Ax = physics.A(x)
+    offset = float(physics.A(torch.zeros(shape)).abs().max())
+    if offset > 0:
+        raise NotApplicable(
+            f"{label} gives an operator that is not linear: A of 0 has values up to "
+            f"{offset:.3g}. Subtract them from y, and leave them out of A."
+        )
     if Ax.is_complex():
         raise NotApplicable(
             f"{label} gives an operator whose measurements are complex: give their "

@@ -95,31 +95,46 @@ def _cached(geometry):
     folder = cache_folder("tomography")
     code = [sha256(path) for path in (__file__, rays.__file__)]
     name = hashlib.sha256(f"{geometry} {code}".encode()).hexdigest()[:24] + ".npz"
-    with locked(folder):
-        try:
-            return _read(folder / name, geometry)
-        # It is not there, or damaged.
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            made = _made(geometry)
-        with incoming(folder) as temporary:
-            matrix, norm, transfer, bound = made
-            np.savez(
-                temporary / name,
-                data=matrix.data,
-                indices=matrix.indices,
-                indptr=matrix.indptr,
-                norm=norm,
-                transfer=transfer,
-                bound=bound,
-            )
-    return made
+    made = _read(folder / name, geometry)
+    try:
+        with locked(folder):
+            # Another process may have made it meanwhile.
+            made = made or _read(folder / name, geometry)
+            if made is None:
+                made = _made(geometry)
+                _write(folder, name, made)
+    except OSError as error:
+        print(
+            f"The matrix of the scanner cannot be kept in {folder} "
+            f"({type(error).__name__}): each process makes it anew. Set "
+            "BENCHMARK_CACHE to a folder that can be written."
+        )
+    return made or _made(geometry)
 
 
 def _read(path, geometry):
-    with np.load(path) as file:
-        parts = file["data"], file["indices"], file["indptr"]
-        matrix = scipy.sparse.csr_array(parts, shape=geometry.shape[::-1])
-        return matrix, file["norm"], file["transfer"], file["bound"]
+    """What ``_write`` has written, or None where it is not there, or damaged."""
+    try:
+        with np.load(path) as file:
+            parts = file["data"], file["indices"], file["indptr"]
+            matrix = scipy.sparse.csr_array(parts, shape=geometry.shape[::-1])
+            return matrix, file["norm"], file["transfer"], file["bound"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write(folder, name, made):
+    matrix, norm, transfer, bound = made
+    with incoming(folder) as temporary:
+        np.savez(
+            temporary / name,
+            data=matrix.data,
+            indices=matrix.indices,
+            indptr=matrix.indptr,
+            norm=norm,
+            transfer=transfer,
+            bound=bound,
+        )
 
 
 def _made(geometry):

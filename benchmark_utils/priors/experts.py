@@ -71,17 +71,17 @@ class FieldsOfExperts(nn.Module):
         )
 
     def iterates(self, f):
-        """Accelerated gradient (Nesterov), restarted where it would climb."""
+        """Accelerated gradient (Nesterov), restarted for each image where it climbs."""
         L = self.lipschitz(f)
         x = previous = f.initial_guess()
-        t = 1.0
+        t = torch.ones(len(x), 1, 1, 1).to(x)
         for _ in range(self.n_iter):
             t, momentum = next_momentum(t)
             point = x + momentum * (x - previous)
             slope = self.gradient(f, point)
             previous, x = x, point - slope / L
-            if (slope * (x - previous)).sum() > 0:
-                t = 1.0
+            climb = (slope * (x - previous)).sum((1, 2, 3), keepdim=True)
+            t = torch.where(climb > 0, 1.0, t)
             yield x
 
     def gradient(self, f, x):

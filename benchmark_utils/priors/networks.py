@@ -120,7 +120,8 @@ class CompactUNet(nn.Module):
         """
         sigma = torch.as_tensor(self.channels**0.5 * sigma).clamp(max=1)
         channels = x.expand(-1, self.channels, -1, -1)
-        return self(channels, sigma).mean(1, keepdim=True)
+        # Not a call of the module, whose hooks count one for each image.
+        return self.forward(channels, sigma).mean(1, keepdim=True)
 
 
 class EDMUNet(CompactUNet):

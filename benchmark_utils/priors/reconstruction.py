@@ -9,6 +9,7 @@ from torch import nn
 from benchmark_utils.learning.implicit import prox
 from benchmark_utils.learning.samples import turned_back, turned_by
 from benchmark_utils.physics.data_term import data_term
+from benchmark_utils.priors.complex_parts import as_complex_images, as_grey_images
 from benchmark_utils.priors.networks import CompactUNet
 
 
@@ -86,7 +87,7 @@ class UnrolledHQS(nn.Module):
 
     def denoise(self, x, sigma):
         if x.shape[1] == 2 != self.denoiser.channels:
-            return self.denoiser(x.flatten(0, 1)[:, None], sigma).view(x.shape)
+            return as_complex_images(self.denoiser(as_grey_images(x), sigma / 2))
         return self.denoiser(x, sigma)
 
 

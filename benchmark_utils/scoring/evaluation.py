@@ -39,7 +39,9 @@ def as_list(patterns):
     return [patterns] if isinstance(patterns, str) else list(patterns)
 
 
-def check_arguments(function, dataset, name, output, images=None, physics=None):
+def check_arguments(
+    function, dataset, name, output, images=None, physics=None, against=()
+):
     """Raise ``NotApplicable`` for what would fail, or be lost, after the run."""
     if not callable(function):
         raise NotApplicable(
@@ -53,6 +55,11 @@ def check_arguments(function, dataset, name, output, images=None, physics=None):
         )
     if not output.strip() or output.startswith("."):
         raise NotApplicable(f"output is the name of a file, not {output!r}.")
+    if not isinstance(against, str | list | tuple):
+        raise NotApplicable(
+            f'against is the name of a solver, as "TV", or a list of them: not '
+            f"{against!r}."
+        )
     if images is not None:
         if dataset is not None:
             raise NotApplicable("Give a dataset or images, not both.")
@@ -139,7 +146,7 @@ def evaluate(
     RuntimeError
         ``function`` has no result on one of the datasets.
     """
-    check_arguments(function, dataset, name, output, images, physics)
+    check_arguments(function, dataset, name, output, images, physics, against)
     with standard_modes():
         check_device(device)
         benchmark = _benchmark_without(name)

@@ -131,7 +131,7 @@ def wrapped(title, side):
     return "\n".join(line.rstrip() for line in lines)
 
 
-def styles(solvers):
+def paper_styles(solvers):
     """{solver: its colour, marker and dashes}, the same in all the figures of a run."""
     n = len(COLOURS)
     return {
@@ -151,7 +151,7 @@ def against_time(curves, style, front=None):
     ----------
     curves : dict {solver: (times, PSNRs)}
         Of one point, or more; infinite and missing PSNRs are left out.
-    style : dict, what ``styles`` gives, with all these solvers.
+    style : dict, what ``paper_styles`` gives, with all these solvers.
     front : (times, PSNRs) or None, a grey line behind the points.
     """
     figure, axis = plt.subplots(figsize=(COLUMN, 2.2), layout="constrained")

@@ -27,9 +27,10 @@ def solver_from_function(function, solver_name, differentiates=False, failures=N
 
         def setup(self):
             # Not in iterate, where it would be timed.
-            self._shapes = {
-                b.y.shape: (len(b.y), *b.signal_shape) for b in self.batches
-            }
+            self._shapes = {}
+            for batch in self.batches:
+                shape = len(batch.y), *batch.signal_shape
+                self._shapes.setdefault(batch.y.shape, set()).add(shape)
             self._function = function
             if isinstance(function, torch.nn.Module):
                 self._function = copy.deepcopy(function).to(self.device).eval()
@@ -39,7 +40,10 @@ def solver_from_function(function, solver_name, differentiates=False, failures=N
                 with restored_modes(), redirect_stdout(stdout):
                     seed_generators()
                     result = explained(self, lambda: self._function(y, physics))
-                x_hat = checked_result(result, y, self._shapes[y.shape])
+                shape, *others = self._shapes[y.shape]
+                if others:
+                    shape = tuple(physics.A_adjoint(y).shape)
+                x_hat = checked_result(result, y, shape)
             except Exception as error:
                 failures.append(error)
                 raise

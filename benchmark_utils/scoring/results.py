@@ -74,7 +74,8 @@ def check_one_objective(df):
     """
     if "stop_val" not in df:
         raise ValueError(
-            "This is a published table: give the file of a run, as in outputs/."
+            "This is no result file of a run, but a published table or another one: "
+            "give one of outputs/."
         )
     objectives = sorted(df["objective_name"].unique())
     if len(objectives) > 1:

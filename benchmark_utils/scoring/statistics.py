@@ -158,7 +158,7 @@ def compared_to_best(*datasets):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """Two solvers on the same images: A minus B.
 
     Attributes
@@ -192,12 +192,12 @@ class Comparison:
 
 
 def compare(draws, a, b):
-    """The ``Comparison`` of two columns of what ``draws`` gives for a dataset."""
+    """The ``PairedComparison`` of two columns of what ``draws`` gives for a dataset."""
     both = draws[[a, b]].dropna()
     ours = by_image(both[[a]], both[b])[a]
     low, high = paired_interval(ours)
     p_value = 1.0 if (ours == 0).all() else float(stats.wilcoxon(ours).pvalue)
     n_repetitions = both.index.get_level_values("repetition").nunique()
-    return Comparison(
+    return PairedComparison(
         ours, float(ours.mean()), float(low), float(high), p_value, n_repetitions
     )

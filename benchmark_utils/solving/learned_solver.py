@@ -13,6 +13,7 @@ from benchmark_utils.common.parameters import COUNT, POSITIVE, whole
 from benchmark_utils.learning.samples import Samples
 from benchmark_utils.learning.store import store_folder, trained_weights
 from benchmark_utils.learning.training import Adam, cosine, fit
+from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.noise import levels_of
 from benchmark_utils.solving.solver import IterativeSolver
 
@@ -58,6 +59,7 @@ class LearnedSolver(IterativeSolver):
     """
 
     needs_truth = True
+    one_network = True
     test_config = {"n_steps": 2}
 
     @staticmethod
@@ -123,6 +125,9 @@ class LearnedSolver(IterativeSolver):
         return digest(*state) + content_of(batches)
 
     def _train(self, batches, checkpoint):
+        for batch in batches:
+            # Found again by the operators of the images that are drawn.
+            data_term(batch.physics, batch.y).prepare()
         generator = torch.Generator(self.device).manual_seed(self.seed)
         samples = Samples(batches, self.batch, generator)
         held_out = samples.held_out()

@@ -9,7 +9,11 @@ import torch
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES, VECTORS
-from benchmark_utils.physics.own_operator import checked, checked_noise
+from benchmark_utils.physics.own_operator import (
+    checked,
+    checked_noise,
+    in_single_precision,
+)
 
 # The side (pixels) of the smallest image whose noise is estimated.
 SMALLEST_ESTIMATED = 48
@@ -39,6 +43,8 @@ def as_measurements(y):
             f"y has whole numbers ({measured.dtype}): give floats, of images with "
             "values in about [0, 1]."
         )
+    if not measured.numel():
+        raise NotApplicable(f"y is empty: its shape is {tuple(measured.shape)}.")
     if not bool(measured.isfinite().all()):
         raise NotApplicable("y has values that are NaN or infinite.")
     return measured
@@ -54,7 +60,7 @@ def batch_of(y, physics, noise_level=None):
             f"physics is a {type(physics).__name__}: it must be a "
             "deepinv.physics.LinearPhysics."
         )
-    physics = copy.deepcopy(physics).to("cpu")
+    physics = in_single_precision(copy.deepcopy(physics).to("cpu"))
     if y.ndim == 3:
         raise NotApplicable(
             f"y has the shape {tuple(y.shape)}: it must be a batch (B, C, H, W), as "
@@ -64,7 +70,7 @@ def batch_of(y, physics, noise_level=None):
         x = physics.A_adjoint(y)
     except (RuntimeError, ValueError, IndexError) as error:
         raise NotApplicable(
-            f"physics.A_adjoint does not take y, of shape {tuple(y.shape)}: "
+            f"physics.A_adjoint does not take y, of shape {tuple(y.shape)} in 32 bits: "
             f"{type(error).__name__}: {error}"
         ) from error
     kinds = {1: IMAGES, 2: COMPLEX_IMAGES, 3: IMAGES}
@@ -119,7 +125,7 @@ def _noise_of(y, physics, noise_level):
             )
         return model, f"noise level {float(model.sigma.max()):.4g}, of physics"
     elif isinstance(model, dinv.physics.ZeroNoise) or type(model) is NO_MODEL:
-        noise_level = _estimated_noise(y)
+        noise_level = _estimated_noise(y, physics)
         said = f"noise level {noise_level:.4g}, estimated"
     else:
         # That of a kind without data term is refused where the operator is checked.
@@ -127,8 +133,16 @@ def _noise_of(y, physics, noise_level):
     return dinv.physics.GaussianNoise(sigma=noise_level), said
 
 
-def _estimated_noise(y):
+def _estimated_noise(y, physics):
     """The level of the noise of a batch of images (B, C, H, W)."""
+    is_k_space = isinstance(physics, dinv.physics.MRI | dinv.physics.MultiCoilMRI)
+    has_holes = isinstance(physics, dinv.physics.Inpainting) and not physics.mask.all()
+    if is_k_space or has_holes:
+        what = "k-space" if is_k_space else "images with missing pixels"
+        raise NotApplicable(
+            f"The noise of {what} cannot be estimated: give noise_level, or a noise "
+            "model to physics."
+        )
     if y.ndim != 4 or min(y.shape[-2:]) < SMALLEST_ESTIMATED:
         raise NotApplicable(
             "The noise of measurements that are no image, or a small one, cannot be "

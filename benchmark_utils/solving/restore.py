@@ -1,6 +1,7 @@
 """Restore a measurement of which there is no truth, by a solver of the benchmark."""
 
 import copy
+import warnings
 from pathlib import Path
 
 import torch
@@ -109,6 +110,13 @@ def restore(
         instance.run(lambda: True)
         (x_hat,) = instance.x_hat
         x_hat = x_hat() if callable(x_hat) else x_hat
+        # The error of a diverged result is above -20 dB, as in the scores.
+        if not bool(x_hat.isfinite().all()) or float(x_hat.square().mean()) > 100:
+            warnings.warn(
+                f"{instance} diverged: its result has values that are no image.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return x_hat.to(measured.device, copy=True)
 
 
@@ -119,6 +127,11 @@ def _instance(solver, parameters, seed):
     if len(chosen) != 1:
         raise NotApplicable(f"solver must name one solver, and not {solver!r}.")
     ((solver_class, found),) = chosen
+    for name, values in found.items():
+        if isinstance(values, list | tuple) and len(values) > 1:
+            raise NotApplicable(
+                f"{solver!r} gives several values of {name}: restore takes one."
+            )
     if unknown := parameters.keys() - solver_class.parameters.keys():
         raise NotApplicable(
             f"{solver_class.name} has no {', '.join(sorted(unknown))}: its parameters "
@@ -157,6 +170,8 @@ def training_batches(train, batch, seed):
     """Batches of images to learn from, measured as ``batch`` is; [] for None."""
     if train is None:
         return []
+    if not batch.domain.is_image:
+        raise NotApplicable("train is of images to learn from, and x are vectors.")
     generator = torch.Generator().manual_seed(seed)
     batches = []
     for name, image in images_of(train, "train").items():

@@ -54,6 +54,9 @@ class IterativeSolver(Described, HyperParameters, UsesNetworks, ShortName, BaseS
         those of the first batch are kept.
     requires_grad : bool
         True for methods that differentiate; others run in ``inference_mode``.
+    one_network : bool
+        True for those whose network, or dictionary, is made for the channels of all
+        images: those to restore and those to learn from have the same.
     oracle : bool
         True for those that may use ``self.true_dictionary``.
 
@@ -67,7 +70,7 @@ class IterativeSolver(Described, HyperParameters, UsesNetworks, ShortName, BaseS
 
     n_iter : iterations.
     denoiser : "compact" (this repository's), "equivariant" (its mean over rotations and
-        reflections), "drunet" (downloaded), "tv" or "bm3d".
+        reflections), "wide", "drunet" (downloaded), "tv" or "bm3d".
     prior : the task of the restoration network, as "sr2" or "deblur".
     networks : "compact" (this repository's) or "published" (downloaded).
     """
@@ -77,6 +80,7 @@ class IterativeSolver(Described, HyperParameters, UsesNetworks, ShortName, BaseS
     domains = ("image", "complex")
     snapshots = ()
     requires_grad = False
+    one_network = False
     oracle = False
 
     def check(self):
@@ -153,6 +157,15 @@ class IterativeSolver(Described, HyperParameters, UsesNetworks, ShortName, BaseS
                 f"{self.name} learns from training signals, and there are none: is "
                 "n_train at least 1, or train given?"
             )
+        if self.one_network and self.domain.is_image:
+            batches = [*self.test, *self.train[:1]] if self.learns() else self.test
+            found = sorted({batch.signal_shape[0] for batch in batches})
+            if len(found) > 1:
+                raise NotApplicable(
+                    f"{self.name} has one network for all images, and some have "
+                    f"{found[0]} channels and others {found[1]}: make the images to "
+                    "restore, and those to learn from, all grey or all in colours."
+                )
 
     def get_next(self, stop_val):
         """Every iterate up to the 22nd, then about ten per doubling, and snapshots."""

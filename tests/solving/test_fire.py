@@ -432,7 +432,8 @@ def test_all_residuals_are_taken_at_the_same_iterate(recorded):
     first = solve(
         "FiRe-HQS", batch, priors="deblur+sr2", **options | {"gamma": "0.3+0.6"}
     )
-    for ours, theirs, x in zip(blurred[1:], halved[1:], first):
+    assert len(first) == 4
+    for ours, theirs, x in zip(blurred[1:], halved[1:], first[:-1], strict=True):
         assert torch.equal(ours.y, theirs.y) and torch.equal(ours.y, x)
     second = solve(
         "FiRe-HQS", batch, priors="sr2+deblur", **options | {"gamma": "0.6+0.3"}
@@ -562,7 +563,8 @@ def test_a_prior_may_undo_the_measurement_itself(problem, recorded):
     given = recorded("inpaint", unchanged)
     options = {**PLAIN, "degradation": "measurement"}
     iterates = solve("FiRe-HQS", batch, priors="inpaint", n_iter=4, **options)
-    for x, degraded in zip(iterates, given[1:]):
+    assert len(iterates) == 4
+    for x, degraded in zip(iterates[:-1], given[1:], strict=True):
         noise = degraded.y - batch.physics.A(x)
         level = float(batch.physics.noise_model.sigma)
         assert float(noise[noise != 0].std()) == pytest.approx(level, rel=0.1)

@@ -255,7 +255,7 @@ def test_curves_end_at_the_mean_psnr_and_time(rows, results, tmp_path, drawn):
 
 def test_what_is_far_below_does_not_squeeze_the_others():
     curves = {"A": ([1, 2], [24, 30]), "B": ([1], [8.0]), "C": ([1, 2], [-90, 29])}
-    figure = drawing.against_time(curves, drawing.styles(curves))
+    figure = drawing.against_time(curves, drawing.paper_styles(curves))
     axis = figure.axes[0]
     assert 10 < np.ptp(axis.get_ylim()) < 15
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -269,7 +269,7 @@ def test_what_is_far_below_does_not_squeeze_the_others():
 def test_times_are_some_round_numbers_apart_from_each_other(shortest, longest):
     curves = {"A": ([shortest], [20]), "B": ([longest], [21])}
     with plt.rc_context(drawing.STYLE):
-        figure = drawing.against_time(curves, drawing.styles(curves))
+        figure = drawing.against_time(curves, drawing.paper_styles(curves))
         figure.canvas.draw()
     axis = figure.axes[0].xaxis
     low, high = axis.get_view_interval()
@@ -284,7 +284,7 @@ def test_times_are_some_round_numbers_apart_from_each_other(shortest, longest):
 
 
 def test_twenty_solvers_do_not_share_a_style():
-    styles = drawing.styles(map(str, range(20)))
+    styles = drawing.paper_styles(map(str, range(20)))
     assert len({tuple(style.values()) for style in styles.values()}) == 20
 
 

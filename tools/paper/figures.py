@@ -25,7 +25,7 @@ from benchmark_utils.scoring.figures import (
     against_time,
     finite,
     pictures,
-    styles,
+    paper_styles,
 )
 from plots.pareto import pareto_front
 from plots.reconstructions import find_detail
@@ -38,7 +38,7 @@ PNG = b"\x89PNG"
 def write_figures(df, score, order, found, detail, folder):
     """``found`` is {dataset: the image to show}."""
     shown = dict(zip(order, without_common_options(order)))
-    style = styles(shown.values())
+    style = paper_styles(shown.values())
     with plt.rc_context(STYLE):
         for dataset, rows in df.groupby("dataset_name", sort=False):
             name = file_name(dataset)
