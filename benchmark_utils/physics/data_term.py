@@ -38,7 +38,7 @@ def is_circular_downsampling(physics):
         and physics.filter is not None
         and physics.padding == "circular"
         and len(physics.filter) == 1
-        and all(side % physics.factor == 0 for side in (physics.img_size or ())[-2:])
+        and all(side % physics.factor == 0 for side in (physics.imsize or ())[-2:])
     )
 
 

@@ -103,6 +103,16 @@ class MulticoilDataTerm(DataTerm):
 
     @property
     def has_closed_prox(self):
+        """Whether the eigenvectors of A^T A are known, or are worth finding.
+
+        They are not for a copy of an operator that has become another one: a training
+        draws some images of a batch, and others at the next step.
+        """
+        spectrum = self.spectrum[..., 0, :]
+        return self._has_few_vectors and self.row_spectra.may_serve(self.maps, spectrum)
+
+    @property
+    def _has_few_vectors(self):
         """Whether A^T A has eigenvectors row by row, and these are not too many."""
         n_images = max(len(self.maps), len(self.spectrum))
         height, width = self.spectrum.shape[-2:]
@@ -120,7 +130,7 @@ class MulticoilDataTerm(DataTerm):
 
     def prepare(self):
         super().prepare()
-        if self.has_closed_prox:
+        if self._has_few_vectors:
             self._found_spectra()
 
     def prox(self, z, gamma):
@@ -180,6 +190,12 @@ class RowSpectra:
     def __deepcopy__(self, memo):
         return self
 
+    def may_serve(self, maps, spectrum):
+        """Whether they are those of these maps and squared masks, or of none yet."""
+        if self.values is None:
+            return True
+        return _is_same(maps, self.maps) and _is_same(spectrum, self.spectrum)
+
     @torch.inference_mode(False)  # so that they also serve where gradients are taken
     @torch.no_grad()
     def find(self, maps, spectrum):
@@ -190,7 +206,7 @@ class RowSpectra:
         maps : complex tensor (B or 1, coils, H, W)
         spectrum : tensor (B or 1, 1, W), the origin first.
         """
-        if _is_same(maps, self.maps) and _is_same(spectrum, self.spectrum):
+        if self.values is not None and self.may_serve(maps, spectrum):
             return
         n = maps.shape[-1]
         places = torch.arange(n, device=maps.device)

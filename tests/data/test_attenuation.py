@@ -106,6 +106,16 @@ def test_phantoms_to_learn_from_are_not_those_of_the_test(get_data):
     assert not any(torch.equal(a, b) for a in test.x for b in train.x)
 
 
+def test_there_are_as_many_phantoms_as_two_seeds_have_apart(get_data):
+    data = get_data("phantoms", img_size=16, n_train=1001)
+    assert "n_train must be a whole number from 0 to 1000" in data["unavailable"]
+    data = get_data("phantoms", img_size=16, n_train=1000, n_images=1)
+    [test] = data["test"]
+    assert not any(
+        (batch.x == test.x).flatten(1).all(1).any() for batch in data["train"]
+    )
+
+
 # Pictures
 
 

@@ -1,5 +1,7 @@
 """What networks are trained on."""
 
+from dataclasses import replace
+
 import deepinv as dinv
 import pytest
 import torch
@@ -43,6 +45,26 @@ def test_images_that_are_chosen_keep_their_operator():
     seen = measure(x, blur, torch.Generator().manual_seed(0))
     one = images_of(seen, [1])
     torch.testing.assert_close(one.physics.A(one.x), blur.A(x)[1:])
+
+
+def test_tensors_that_are_not_of_images_are_kept_whole():
+    """A gain of each channel and pixel, of as many channels as there are images."""
+
+    class Gain(dinv.physics.LinearPhysics):
+        def __init__(self, gain):
+            super().__init__()
+            self.register_buffer("gain", gain)
+
+        def A(self, x, **kwargs):
+            return self.gain * x
+
+        A_adjoint = A
+
+    batch = masked(3)
+    gain = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(1))
+    batch = replace(batch, physics=Gain(gain))
+    for chosen in ([1], [2, 0], [2, 0, 1]):
+        assert torch.equal(images_of(batch, chosen).physics.gain, gain)
 
 
 def test_what_is_held_out_is_never_drawn():

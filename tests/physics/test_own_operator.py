@@ -54,6 +54,14 @@ def not_linear(shape, generator):
         A=lambda x, **kwargs: x**2, A_adjoint=lambda y, **kwargs: y
     )
 
+def with_offset(shape, generator):
+    return dinv.physics.LinearPhysics(
+        A=lambda x, **kwargs: x + 0.005, A_adjoint=lambda y, **kwargs: y
+    )
+
+def negative_gain(shape, generator):
+    return dinv.physics.Denoising(dinv.physics.PoissonNoise(gain=-1.0))
+
 def complex_valued(shape, generator):
     return dinv.physics.LinearPhysics(
         A=lambda x, **kwargs: torch.fft.fft2(x),
@@ -192,6 +200,8 @@ def test_solvers_restore_from_measurements_of_any_shape(function, file, run):
         ("too_wide", "smaller than the kernel (99x99)"),
         ("not_adjoint", "A_adjoint is not the adjoint of A"),
         ("not_linear", "A must be linear"),
+        ("with_offset", "not linear: A of 0 has values up to 0.005"),
+        ("negative_gain", "gain=-1: it must be a number, above 0"),
         ("complex_valued", "torch.view_as_real"),
         ("uniform", "not UniformNoise"),
         ("counts", "a PoissonNoise of counts: set normalize=True"),

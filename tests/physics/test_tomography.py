@@ -190,6 +190,18 @@ def test_the_matrix_is_kept_in_the_cache_folder_and_a_damaged_file_is_replaced(
     assert len(list((tmp_path / "tomography").glob("*.npz"))) == 2
 
 
+def test_where_the_matrix_cannot_be_kept_it_is_made_and_said(
+    tmp_path, monkeypatch, capsys
+):
+    rays, x = geometry("parallel", 20, 9), random(1, 1, 20, 20)
+    expected = Tomography(rays).A(x)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BENCHMARK_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(Matrices, "_alive", {})
+    assert torch.equal(Tomography(rays).A(x), expected)
+    assert "cannot be kept in" in capsys.readouterr().out
+
+
 # Problems
 
 

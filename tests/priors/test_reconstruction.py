@@ -1,5 +1,7 @@
 """Networks that reconstruct are the iterations that they are said to be."""
 
+import math
+
 import deepinv as dinv
 import pytest
 import torch
@@ -8,7 +10,15 @@ from operators import make_physics
 from benchmark_utils.physics.ct import CT_PROBLEMS
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.mri import MRI_PROBLEMS
-from benchmark_utils.priors.reconstruction import LearnedPrimalDual, VarNet
+from benchmark_utils.physics.problems import PROBLEMS
+from benchmark_utils.priors.compact import load_compact, load_for_channels
+from benchmark_utils.priors.experts import FieldsOfExperts
+from benchmark_utils.priors.reconstruction import (
+    LearnedPrimalDual,
+    UnrolledHQS,
+    VarNet,
+)
+from benchmark_utils.scoring.metrics import psnr
 
 
 def measured(problem, problems, channels, **strengths):
@@ -44,6 +54,55 @@ def test_varnet_is_that_of_deepinv(problem, masks):
         guess = data_term(physics, y).initial_guess()
         expected = theirs.backbone_inference(guess, physics, y)
         torch.testing.assert_close(ours(y, physics), expected, rtol=1e-4, atol=1e-5)
+
+
+class Halved(torch.nn.Module):
+    """D(x, sigma) = x / 2, for grey images, and what it was given."""
+
+    channels = 1
+
+    def forward(self, x, sigma):
+        self.given = x, float(sigma)
+        return 0.5 * x
+
+
+def test_unrolled_networks_see_parts_of_complex_images_as_grey_images_in_0_1():
+    network = UnrolledHQS(Halved(), 1)
+    x = torch.rand(2, 2, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    restored = network.denoise(x, torch.tensor(0.2))
+    images, sigma = network.denoiser.given
+    assert images.shape == (4, 1, 8, 8) and sigma == pytest.approx(0.1)
+    torch.testing.assert_close(images[1, 0], (x[0, 1] + 1) / 2)
+    torch.testing.assert_close(restored, (x + 1) / 2 - 1)
+
+
+@pytest.mark.parametrize("problem", MRI_PROBLEMS)
+def test_unrolled_hqs_of_complex_images_starts_as_plug_and_play(problem, get_data):
+    (batch,) = get_data("brain", problem=problem, img_size=64, n_images=1)["test"]
+    network = UnrolledHQS(load_for_channels("denoiser", 2, "cpu"), 3, 0.1, 0.02, 0.2)
+    with torch.no_grad():
+        ours = list(network.iterates(batch.y, batch.physics))
+        f, denoiser = data_term(batch.physics, batch.y), load_compact("grey", "cpu")
+        x = f.initial_guess()
+        for sigma, z in zip(torch.logspace(-1, math.log10(0.02), 3), ours, strict=True):
+            x = f.prox(x, float(sigma) ** 2 / (0.2 * f.noise_level**2))
+            parts = [(part + 1) / 2 for part in x.unbind(1)]
+            parts = [2 * denoiser(p[:, None], sigma / 2) - 1 for p in parts]
+            x = torch.cat(parts, dim=1)
+            torch.testing.assert_close(z, x, rtol=0, atol=1e-3)
+        assert psnr(ours[-1], batch.x) > psnr(f.initial_guess(), batch.x) + 1
+
+
+def test_the_solution_of_an_image_does_not_depend_on_the_others():
+    """Accelerated gradient restarts where it climbs: for each image alone."""
+    y, physics = measured("gaussian_deblurring", PROBLEMS, 3)
+    y[1] *= 5
+    network = FieldsOfExperts.tv(1.0, n_iter=60)
+    with torch.no_grad():
+        both = network(y, physics)
+        for i in range(2):
+            alone = network(y[i : i + 1], physics)
+            torch.testing.assert_close(both[i : i + 1], alone, rtol=0, atol=1e-4)
 
 
 @pytest.fixture

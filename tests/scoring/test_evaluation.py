@@ -1,5 +1,6 @@
 """A function of one's own is scored like the solvers, in three lines."""
 
+import math
 import random
 from contextlib import contextmanager
 
@@ -280,6 +281,10 @@ def test_nothing_is_printed_but_what_the_function_prints(output, capfd):
         ({"images": IMAGES, "physics": "no"}, "Unknown problem 'no'"),
         ({"images": IMAGES, "physics": 3}, "physics is a int: it must be"),
         (
+            {"images": IMAGES, "physics": dinv.physics.Denoising},
+            "physics is a type: it must be",
+        ),
+        (
             {"images": IMAGES, "physics": dinv.physics.PhaseRetrieval(lambda x: x)},
             "physics is a PhaseRetrieval: it must be",
         ),
@@ -296,6 +301,27 @@ def test_an_operator_of_several_images_has_a_part_for_each(output):
     report = evaluate(lambda y, p: y, images=IMAGES, physics=physics, output=output)
     missing = ((1 - mask) * IMAGES).square().mean((1, 2, 3))
     assert report.scores.psnr.to_numpy() == pytest.approx(-10 * missing.log10())
+
+
+def test_measurements_of_one_shape_may_be_of_images_of_two_sizes(output):
+    class Sketch(dinv.physics.LinearPhysics):
+        def __init__(self, shape, generator):
+            super().__init__(noise_model=dinv.physics.GaussianNoise(0.01))
+            self.shape = shape
+            matrix = torch.randn(50, math.prod(shape), generator=generator)
+            self.register_buffer("matrix", matrix / 50**0.5)
+
+        def A(self, x, **kwargs):
+            return x.flatten(1) @ self.matrix.T
+
+        def A_adjoint(self, y, **kwargs):
+            return (y @ self.matrix).unflatten(1, self.shape)
+
+    images = {f"{n}": torch.rand(1, n, n) for n in (8, 12)}
+    report = evaluate(
+        lambda y, p: p.A_adjoint(y), images=images, physics=Sketch, output=output
+    )
+    assert len(report.scores) == 2
 
 
 def test_an_operator_for_other_images_is_said(output):
@@ -604,6 +630,7 @@ def test_versions_in_names_are_told_apart(dummy_outputs):
         ({"dataset": ["simulated", 3]}, "dataset is the name of one"),
         ({"name": None}, "name is what to call the function, not None"),
         ({"name": ""}, "name is what to call the function"),
+        ({"against": 3}, "against is the name of a solver, .* not 3"),
         ({"function": "TV"}, "function is what is called with y and physics, not 'TV'"),
     ],
 )

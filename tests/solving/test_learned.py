@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import deepinv as dinv
 import pytest
 import torch
 from benchopt.utils.run_context import RunContext
@@ -17,7 +18,7 @@ from benchmark_utils.learning import store
 from benchmark_utils.learning.splitting import back_projections
 from benchmark_utils.physics import noise_level
 from benchmark_utils.priors import UnrolledHQS, load_compact
-from benchmark_utils.solving import LearnedSolver
+from benchmark_utils.solving import IterativeSolver, LearnedSolver
 
 NAMES = ["U-Net", "Self-supervised", "Unrolled", "Bilevel"]
 # Those of one modality, and small data of it.
@@ -346,6 +347,41 @@ def test_fine_tuning_starts_each_batch_from_the_same_network(data):
     solver.run(lambda: True)
     first, second = solver.get_result()["x_hat"]
     torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("masks", ["shared", "per_image"])
+def test_the_operator_of_a_training_is_prepared_once(masks, get_data, monkeypatch):
+    """The eigenvectors of eight coils, which are found again at each step."""
+    options = {"problem": "multicoil_mri", "img_size": 32, "n_images": 1, "n_train": 3}
+    data = get_data("brain", masks=masks, **options)
+    found, eigh = [], torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda x: found.append(x) or eigh(x))
+    solver = made("U-Net", data, n_steps=6, batch=1)
+    del found[:]
+    solver.pre_run_hook(None)
+    assert len(found) <= (1 if masks == "shared" else 3)
+
+
+NETWORKS = ["U-Net", "Unrolled", "Self-supervised", "Fine-tuned", "CDL supervised"]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_grey_images_beside_colours_are_refused(name, split, data):
+    grey = [
+        replace(
+            batch, x=batch.x[:, :1], y=batch.y[:, :1], physics=dinv.physics.Denoising()
+        )
+        for batch in data["test"]
+    ]
+    mixed = {"train": grey, "test": data["test"]}
+    if split == "test":
+        mixed = {"train": data["train"], "test": [*data["test"], *grey]}
+    reason = made(name, mixed, n_steps=1)
+    if (name, split) == ("Fine-tuned", "train"):
+        assert isinstance(reason, IterativeSolver)  # It learns from no image of these.
+    else:
+        assert "1 channels and others 3: make the images" in reason
 
 
 def test_bilevel_brings_a_wrong_weight_of_tv_to_a_better_one(get_data):

@@ -88,6 +88,42 @@ def test_noise_that_is_not_known_is_estimated(level, measured, capsys):
     assert found == pytest.approx(level, rel=0.2)
 
 
+@pytest.mark.parametrize("problem", ["mri", "multicoil_mri", "inpainting"])
+def test_noise_that_cannot_be_estimated_is_asked_for(problem, get_data):
+    dataset = "simulated" if problem == "inpainting" else "brain"
+    (batch,) = get_data(dataset, problem=problem, img_size=64, n_images=1)["test"]
+    batch.physics.noise_model = dinv.physics.ZeroNoise()
+    with pytest.raises(NotApplicable, match="cannot be estimated: give noise_level"):
+        restore(batch.y, batch.physics, "Adjoint")
+
+
+def test_a_result_that_diverged_is_said(measured, solver_file):
+    body = "def iterate(self, y, physics):\n    yield {} * y"
+    for i, factor in enumerate(("float('nan')", "1e3")):
+        path = solver_file(f"Diverging{i}", body.format(factor))
+        with pytest.warns(RuntimeWarning, match=f"Diverging{i} diverged"):
+            restore(*measured(), str(path))
+
+
+def test_an_operator_in_64_bits_is_taken_in_32(measured):
+    y, physics = measured()
+    expected = restore(y, physics, "TV[n_iter=5]")
+    x_hat = restore(y.double(), physics.double(), "TV[n_iter=5]")
+    torch.testing.assert_close(x_hat, expected)
+    assert physics.filter.dtype == torch.float64
+
+
+def test_the_image_has_the_size_of_the_operator():
+    """65 pixels are no multiple of the factor of this downsampling."""
+    shape = 3, 65, 65
+    physics = dinv.physics.Downsampling(
+        img_size=shape, factor=2, filter="gaussian", padding="circular"
+    )
+    y = physics(torch.rand(1, *shape, generator=generator()))
+    x_hat = restore(y, physics, "TV[n_iter=5]", noise_level=0.01)
+    assert x_hat.shape == (1, *shape)
+
+
 def test_the_physics_is_left_as_it_is(measured):
     y, physics = measured()
     physics.noise_model = model = dinv.physics.ZeroNoise()
@@ -199,6 +235,17 @@ def test_a_solver_that_learns_needs_images(measured, tmp_path, photograph):
         restore(y[:, :1], grey, "CDL supervised", train=[photograph[0]])
 
 
+def test_vectors_are_not_learned_from_images():
+    M = torch.randn(4, 8, generator=generator())
+    physics = dinv.physics.LinearPhysics(
+        A=lambda x, **kwargs: x @ M.T, A_adjoint=lambda y, **kwargs: y @ M
+    )
+    y = torch.rand(2, 4, generator=generator())
+    with pytest.raises(NotApplicable, match="train is of images"):
+        solver = "Dictionary supervised"
+        restore(y, physics, solver, 0.01, train=[torch.rand(1, 8, 8)])
+
+
 def test_grey_images_are_the_real_part_of_complex_ones(photograph):
     mask = torch.ones(1, 1, 64, 64)
     physics = dinv.physics.MRI(mask=mask, noise_model=dinv.physics.GaussianNoise(0.01))
@@ -264,6 +311,10 @@ def test_arrays_of_any_layout_are_taken(change, measured):
     torch.testing.assert_close(found, expected)
 
 
+def with_noise(sigma):
+    return dinv.physics.Denoising(dinv.physics.GaussianNoise(sigma))
+
+
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
@@ -285,6 +336,10 @@ def test_arrays_of_any_layout_are_taken(change, measured):
         ({"n_iter": 0}, "n_iter must be"),
         ({"device": "gpu"}, "device must be"),
         ({"noise_level": -1.0}, "noise_level must be a number, 0 or more"),
+        ({"y": torch.rand(0, 3, 64, 64)}, "y is empty"),
+        ({"solver": "TV[reg=[0.1,0.2]]"}, "several values of reg: restore takes one"),
+        ({"physics": with_noise(sigma=-1.0)}, "sigma=-1: it must be a number, 0 or"),
+        ({"physics": with_noise(sigma=torch.nan)}, "sigma=nan: it must be a number"),
     ],
 )
 def test_an_argument_without_meaning_has_its_sentence(arguments, sentence, measured):

@@ -12,8 +12,9 @@ from operators import make_physics
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.problems import PROBLEMS
-from benchmark_utils.priors import denoisers
+from benchmark_utils.priors import denoisers, load_compact
 from benchmark_utils.scoring import metrics
+from benchmark_utils.solving.networks import UsesNetworks
 
 # What tables call each solver, with its default parameters but for the slow ones.
 # Dictionaries are for vectors: tests/test_dictionary_solvers.py.
@@ -216,6 +217,15 @@ def test_the_calls_of_trained_networks_are_counted_but_for_the_training(
 ):
     rows = run([solver], [dataset])
     assert rows.objective_n_network_calls.iloc[-1] == calls
+
+
+def test_a_grey_image_in_a_network_of_colours_is_one_call(get_data):
+    (batch,) = get_data("simulated", n_images=1)["test"]
+    network, calls = load_compact("denoiser", "cpu"), UsesNetworks()
+    calls._networks = []
+    calls.count_calls(network)
+    network(batch.x[:, :1], 0.1)
+    assert network.channels == 3 and calls._networks[0].n_images == 1
 
 
 SEVERAL = ["Wavelets[n_iter=5]", "PnP-HQS[n_iter=2]", "TV[n_iter=5]"]

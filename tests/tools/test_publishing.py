@@ -290,6 +290,13 @@ def test_a_file_that_is_not_there_is_said(capsys):
     assert "There is no file nowhere.parquet" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["../mine", "a/b", "", ".hidden"])
+def test_the_name_is_that_of_a_file_in_results(name, capsys):
+    with pytest.raises(SystemExit):
+        publish_results.main(["nowhere.parquet", name])
+    assert f"{name!r} is no name of a file in results/" in capsys.readouterr().err
+
+
 # Times
 
 

@@ -24,8 +24,8 @@ from benchmark_utils.scoring.figures import (
     STYLE,
     against_time,
     finite,
-    pictures,
     paper_styles,
+    pictures,
 )
 from plots.pareto import pareto_front
 from plots.reconstructions import find_detail
