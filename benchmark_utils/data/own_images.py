@@ -68,13 +68,9 @@ def own_problem(physics, noise_level=None):
     """
     if isinstance(physics, str):
         return make_problem(physics, noise_level=noise_level)
-    if (
-        not callable(physics)
-        or isinstance(physics, type)
-        or (
-            isinstance(physics, dinv.physics.Physics)
-            and not isinstance(physics, dinv.physics.LinearPhysics)
-        )
+    if not callable(physics) or (
+        isinstance(physics, dinv.physics.Physics)
+        and not isinstance(physics, dinv.physics.LinearPhysics)
     ):
         raise NotApplicable(
             f"physics is a {type(physics).__name__}: it must be the name of a problem "

@@ -281,10 +281,6 @@ def test_nothing_is_printed_but_what_the_function_prints(output, capfd):
         ({"images": IMAGES, "physics": "no"}, "Unknown problem 'no'"),
         ({"images": IMAGES, "physics": 3}, "physics is a int: it must be"),
         (
-            {"images": IMAGES, "physics": dinv.physics.Denoising},
-            "physics is a type: it must be",
-        ),
-        (
             {"images": IMAGES, "physics": dinv.physics.PhaseRetrieval(lambda x: x)},
             "physics is a PhaseRetrieval: it must be",
         ),
