@@ -5,6 +5,7 @@
 tools/build_readme.py does it, too.
 """
 
+import argparse
 import math
 import sys
 from dataclasses import fields
@@ -200,4 +201,5 @@ def draw_all():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
     draw_all()

@@ -24,6 +24,7 @@ standard deviation over the seeds stands in brackets. A dagger marks values that
 not tuned for the problem; the seconds are shown of results that have such a column.
 """
 
+import argparse
 import math
 import re
 import sys
@@ -219,4 +220,5 @@ def main():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
     main()

@@ -9,6 +9,7 @@
   with its default of at most 1000 inner iterations, and with 20).
 """
 
+import argparse
 import sys
 import time
 from pathlib import Path
@@ -176,4 +177,5 @@ def main():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.split("\n")[0]).parse_args()
     main()
