@@ -356,6 +356,12 @@ def test_files_that_are_no_results_of_a_run_are_said(tmp_path, capsys, rows):
     assert "have several objectives" in refused(capsys, both, tmp_path)
 
 
+def test_a_folder_that_cannot_be_made_is_said(results, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    said = refused(capsys, results, tmp_path / "file", "--csv")
+    assert "file cannot be a folder: File exists" in said
+
+
 def test_vectors_have_tables_and_curves_and_no_pictures(run, tmp_path, capsys):
     dataset = "synthetic_dictionary[dim=16,n_atoms=16,m=12,n_signals=100,n_train=100]"
     vectors = run(["Dictionary oracle"], [dataset])
