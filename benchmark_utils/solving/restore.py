@@ -48,8 +48,9 @@ def restore(
         As on benchopt's command line: "TV", "PnP-HQS[denoiser=tv]".
     noise_level : float or None
         Standard deviation of Gaussian noise on y. None: that of the noise model of
-        ``physics``, whichever it is; without one, it is estimated from y (deepinv's
-        PatchCovarianceNoiseEstimator, Chen et al., 2015).
+        ``physics``, whichever it is; without one, it is estimated from y where this is
+        an image without holes (deepinv's PatchCovarianceNoiseEstimator, Chen et al.,
+        2015).
     train : dict {name: image}, list, tensor (N, C, H, W), or folder
         Images to learn from, for solvers that do: their centres of the size of x. Grey
         ones are repeated for x in colours, and are the real part of complex x.
@@ -64,7 +65,8 @@ def restore(
 
     Returns
     -------
-    tensor (B, C, H, W) or (B, n), on the device of y.
+    tensor (B, C, H, W) or (B, n), on the device of y. A warning says that the solver
+    diverged, where it did.
 
     Raises
     ------
