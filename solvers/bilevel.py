@@ -18,6 +18,7 @@ class Solver(LearnedSolver):
     """
 
     name = "Bilevel"
+    any_channels = True
     parameters = {
         "prior": one_of("tv", "experts")("experts"),
         "n_iter": COUNT(100),

@@ -3,7 +3,7 @@ from itertools import islice
 import deepinv as dinv
 import torch
 
-from benchmark_utils.common import COUNT, LEVEL
+from benchmark_utils.common import COUNT, LEVEL, NotApplicable
 from benchmark_utils.dictionaries import (
     check_atom_size,
     coded_images,
@@ -45,14 +45,23 @@ class Solver(IterativeSolver):
         "n_iter": COUNT(200),
     }
     search_space = {"reg": Range(0.02, 10.0, default=0.3)}
-    one_network = True
     LEARNING_LAM = 0.1
 
     def check(self):
+        if len({batch.signal_shape[0] for batch in self.test}) > 1:
+            raise NotApplicable(
+                "Atoms have the channels of the images: restore grey images apart."
+            )
         for batch in self.test:
             check_atom_size(batch.signal_shape, (self.atom_size, self.atom_size))
 
     def learn(self, train):
+        train = list(train)
+        if {batch.x.shape[1] for batch in train} != {self.n_channels}:
+            raise NotApplicable(
+                "Atoms have the channels of the images: those to learn from need "
+                f"{self.n_channels}, as those to restore."
+            )
         photographs = (x for batch in train for x in batch.x.split(1))
         images = [
             x - low_frequencies(x, self.low) for x in islice(photographs, self.n_steps)

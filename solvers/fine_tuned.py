@@ -35,7 +35,6 @@ class Solver(IterativeSolver):
     }
     test_config = {"n_steps": 2, "n_iter": 2}
     requires_grad = True
-    one_network = True
     # Those that ask for one operator, and for any network.
     LOSSES = ("mc", "sure", "splitting", "ei")
 
@@ -44,8 +43,7 @@ class Solver(IterativeSolver):
         check_losses(self.loss, self.test, self.LOSSES)
 
     def setup(self):
-        channels = self.test[0].signal_shape[0]
-        denoiser = load_for_channels("denoiser", channels, self.device)
+        denoiser = load_for_channels("denoiser", self.n_channels, self.device)
         network = UnrolledHQS(denoiser, self.n_iter)
         self.start = network.to(self.device).requires_grad_(False)
         self.count_calls(self.start)

@@ -22,7 +22,7 @@ class Solver(LearnedSolver):
         check_tomography(self.name, self.test)
 
     def build(self):
-        return LearnedPrimalDual(self.test[0].signal_shape[0], self.n_iter)
+        return LearnedPrimalDual(self.n_channels, self.n_iter)
 
     def iterate(self, y, physics):
         yield from self.network.iterates(y, physics)

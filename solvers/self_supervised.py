@@ -35,8 +35,7 @@ class Solver(LearnedSolver):
         check_losses(self.losses, self.test)
 
     def build(self):
-        channels = self.test[0].signal_shape[0]
-        return ArtifactRemoval(untrained_denoiser(channels))
+        return ArtifactRemoval(untrained_denoiser(self.n_channels))
 
     def loss(self, network, batch):
         return self_supervised_loss(self.losses, network, batch, self.other_physics)

@@ -12,8 +12,7 @@ class Solver(LearnedSolver):
     parameters = LearnedSolver.training(n_steps=150, lr=1e-3)
 
     def build(self):
-        channels = self.test[0].signal_shape[0]
-        return ArtifactRemoval(untrained_denoiser(channels))
+        return ArtifactRemoval(untrained_denoiser(self.n_channels))
 
     def loss(self, network, batch):
         return (network(batch.y, batch.physics) - batch.x).square().mean()

@@ -14,5 +14,4 @@ class Solver(LearnedSolver):
     parameters = LearnedSolver.training(n_steps=300, lr=1e-3)
 
     def build(self):
-        channels = self.test[0].signal_shape[0]
-        return ArtifactRemoval(untrained_denoiser(channels))
+        return ArtifactRemoval(untrained_denoiser(self.n_channels))

@@ -28,11 +28,10 @@ class Solver(LearnedSolver):
             self.check_denoiser("compact")
 
     def build(self):
-        channels = self.test[0].signal_shape[0]
         if self.denoiser == "compact":
-            network = load_for_channels("denoiser", channels, self.device)
+            network = load_for_channels("denoiser", self.n_channels, self.device)
         else:
-            network = untrained_denoiser(channels)
+            network = untrained_denoiser(self.n_channels)
         return UnrolledHQS(network, self.n_iter)
 
     def groups(self, network):

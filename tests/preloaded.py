@@ -14,6 +14,7 @@ from pathlib import Path
 from benchopt import __main__ as program
 
 LIBRARIES = ["benchopt.cli", "deepinv", "torchmetrics.functional.image", "optuna"]
+TIMEOUT = 600
 HERE = Path(__file__).resolve().parent
 
 
@@ -30,7 +31,10 @@ def run_benchopt(*arguments, cwd, **environment):
         given = command, cwd, os.environ | environment, printed
         process = context.Process(target=_run, args=given)
         process.start()
-        process.join()
+        process.join(TIMEOUT)
+        if process.exitcode is None:
+            process.kill()
+            raise TimeoutError(printed[0].read_text())
         texts = [path.read_text() for path in printed]
     return subprocess.CompletedProcess(command, process.exitcode, *texts)
 

@@ -132,6 +132,8 @@ class MulticoilDataTerm(DataTerm):
         super().prepare()
         if self._has_few_vectors:
             self._found_spectra()
+        else:
+            self.row_spectra.is_worth_finding = False
 
     def prox(self, z, gamma):
         if gamma == 0:
@@ -182,10 +184,14 @@ class RowSpectra:
     ----------
     values : tensor (B or 1, H, W), in [0, ||A||^2].
     vectors : tensor (B or 1, H, W, W), complex: those of a row are its columns.
+    is_worth_finding : bool
+        False where those of all the images are too many: some of them would serve no
+        other ones.
     """
 
     def __init__(self):
         self.maps = self.spectrum = self.values = self.vectors = None
+        self.is_worth_finding = True
 
     def __deepcopy__(self, memo):
         return self
@@ -193,7 +199,7 @@ class RowSpectra:
     def may_serve(self, maps, spectrum):
         """Whether they are those of these maps and squared masks, or of none yet."""
         if self.values is None:
-            return True
+            return self.is_worth_finding
         return _is_same(maps, self.maps) and _is_same(spectrum, self.spectrum)
 
     @torch.inference_mode(False)  # so that they also serve where gradients are taken

@@ -95,11 +95,12 @@ def _cached(geometry):
     folder = cache_folder("tomography")
     code = [sha256(path) for path in (__file__, rays.__file__)]
     name = hashlib.sha256(f"{geometry} {code}".encode()).hexdigest()[:24] + ".npz"
-    made = _read(folder / name, geometry)
+    if (made := _read(folder / name, geometry)) is not None:
+        return made
     try:
         with locked(folder):
             # Another process may have made it meanwhile.
-            made = made or _read(folder / name, geometry)
+            made = _read(folder / name, geometry)
             if made is None:
                 made = _made(geometry)
                 _write(folder, name, made)

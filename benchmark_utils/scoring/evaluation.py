@@ -55,7 +55,7 @@ def check_arguments(
         )
     if not output.strip() or output.startswith("."):
         raise NotApplicable(f"output is the name of a file, not {output!r}.")
-    if not isinstance(against, str | list | tuple):
+    if not isinstance(against, str | list | tuple | set):
         raise NotApplicable(
             f'against is the name of a solver, as "TV", or a list of them: not '
             f"{against!r}."

@@ -41,7 +41,7 @@ def solver_from_function(function, solver_name, differentiates=False, failures=N
                     seed_generators()
                     result = explained(self, lambda: self._function(y, physics))
                 shape, *others = self._shapes[y.shape]
-                if others:
+                if others:  # This alone is timed, where sizes share a shape of y.
                     shape = tuple(physics.A_adjoint(y).shape)
                 x_hat = checked_result(result, y, shape)
             except Exception as error:

@@ -74,8 +74,8 @@ def check_one_objective(df):
     """
     if "stop_val" not in df:
         raise ValueError(
-            "This is no result file of a run, but a published table or another one: "
-            "give one of outputs/."
+            "This is not the result file of a run (a published table?): give one of "
+            "outputs/."
         )
     objectives = sorted(df["objective_name"].unique())
     if len(objectives) > 1:

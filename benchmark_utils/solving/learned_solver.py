@@ -7,7 +7,7 @@ from abc import abstractmethod
 
 import torch
 
-from benchmark_utils.common.errors import Unavailable
+from benchmark_utils.common.errors import NotApplicable, Unavailable
 from benchmark_utils.common.fingerprint import digest
 from benchmark_utils.common.parameters import COUNT, POSITIVE, whole
 from benchmark_utils.learning.samples import Samples
@@ -59,7 +59,8 @@ class LearnedSolver(IterativeSolver):
     """
 
     needs_truth = True
-    one_network = True
+    # Whether images of any number of channels may be learned from.
+    any_channels = False
     test_config = {"n_steps": 2}
 
     @staticmethod
@@ -100,6 +101,7 @@ class LearnedSolver(IterativeSolver):
         """Train ``self.network``, or find its weights: the seconds it took."""
         with torch.inference_mode(False), torch.enable_grad():
             batches = list(train)
+            self._check_channels(batches)
             weights, self.record, self.from_store = trained_weights(
                 self.weights_key(batches), lambda path: self._train(batches, path)
             )
@@ -117,6 +119,16 @@ class LearnedSolver(IterativeSolver):
                 f"{self}: weights of the store, trained in {self.record['seconds']} s."
             )
         return self.record["seconds"]
+
+    def _check_channels(self, batches):
+        if not self.domain.is_image or self.any_channels:
+            return
+        most = max(batch.x.shape[1] for batch in batches)
+        if most > self.n_channels:
+            raise NotApplicable(
+                f"{self.name} would learn from images of {most} channels, and those to "
+                f"restore have {self.n_channels}: give it grey images to learn from."
+            )
 
     def weights_key(self, batches):
         """What tells the weights: 24 hexadecimal digits."""

@@ -88,12 +88,12 @@ class UsesNetworks(Fingerprinted):
         """
         calls = SimpleNamespace(n_images=0)
 
-        def count(part, inputs):
-            calls.n_images += len(inputs[0])
+        def count(part, inputs, by_name):
+            calls.n_images += len([*inputs, *by_name.values()][0])
 
         parts = [part for part in network.modules() if isinstance(part, PARTS)]
         for part in parts or [network]:
-            part.register_forward_pre_hook(count)
+            part.register_forward_pre_hook(count, with_kwargs=True)
         self._networks.append(calls)
 
     def _image_shapes(self):

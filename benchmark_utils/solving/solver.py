@@ -54,15 +54,13 @@ class IterativeSolver(Described, HyperParameters, UsesNetworks, ShortName, BaseS
         those of the first batch are kept.
     requires_grad : bool
         True for methods that differentiate; others run in ``inference_mode``.
-    one_network : bool
-        True for those whose network, or dictionary, is made for the channels of all
-        images: those to restore and those to learn from have the same.
     oracle : bool
         True for those that may use ``self.true_dictionary``.
 
     What it finds at hand: ``self.device``, ``self.generator``, the values of its
-    parameters, ``self.test`` (the batches to restore), and for signals that are made of
-    atoms or patches their number (``self.n_true_atoms``) or shape
+    parameters, ``self.test`` (the batches to restore), ``self.n_channels`` (of a
+    network for all their images), and for signals that are made of atoms or patches
+    their number (``self.n_true_atoms``) or shape
     (``self.patch_shape``), else None. All batches advance together; a batch that ends
     early keeps its last iterate. The time of a point is that of the iterations, and of
     making its images; evaluation and pictures are not counted, and CUDA is synchronised
@@ -80,7 +78,6 @@ class IterativeSolver(Described, HyperParameters, UsesNetworks, ShortName, BaseS
     domains = ("image", "complex")
     snapshots = ()
     requires_grad = False
-    one_network = False
     oracle = False
 
     def check(self):
@@ -91,6 +88,11 @@ class IterativeSolver(Described, HyperParameters, UsesNetworks, ShortName, BaseS
 
     def learn(self, train):
         pass
+
+    @property
+    def n_channels(self):
+        """The channels of one network for all images: grey ones are equal colours."""
+        return max(batch.signal_shape[0] for batch in self.test)
 
     @classmethod
     def learns(cls):
@@ -157,15 +159,6 @@ class IterativeSolver(Described, HyperParameters, UsesNetworks, ShortName, BaseS
                 f"{self.name} learns from training signals, and there are none: is "
                 "n_train at least 1, or train given?"
             )
-        if self.one_network and self.domain.is_image:
-            batches = [*self.test, *self.train[:1]] if self.learns() else self.test
-            found = sorted({batch.signal_shape[0] for batch in batches})
-            if len(found) > 1:
-                raise NotApplicable(
-                    f"{self.name} has one network for all images, and some have "
-                    f"{found[0]} channels and others {found[1]}: make the images to "
-                    "restore, and those to learn from, all grey or all in colours."
-                )
 
     def get_next(self, stop_val):
         """Every iterate up to the 22nd, then about ten per doubling, and snapshots."""

@@ -59,6 +59,16 @@ def with_offset(shape, generator):
         A=lambda x, **kwargs: x + 0.005, A_adjoint=lambda y, **kwargs: y
     )
 
+def rounded(shape, generator):
+    return dinv.physics.LinearPhysics(
+        A=lambda x, **kwargs: (x + 0.3) * 0.7 - 0.21, A_adjoint=lambda y, **k: 0.7 * y
+    )
+
+def not_a_number_at_zero(shape, generator):
+    return dinv.physics.LinearPhysics(
+        A=lambda x, **kwargs: x * x / x, A_adjoint=lambda y, **kwargs: y
+    )
+
 def negative_gain(shape, generator):
     return dinv.physics.Denoising(dinv.physics.PoissonNoise(gain=-1.0))
 
@@ -201,6 +211,7 @@ def test_solvers_restore_from_measurements_of_any_shape(function, file, run):
         ("not_adjoint", "A_adjoint is not the adjoint of A"),
         ("not_linear", "A must be linear"),
         ("with_offset", "not linear: A of 0 has values up to 0.005"),
+        ("not_a_number_at_zero", "not linear: A of 0 has values up to nan"),
         ("negative_gain", "gain=-1: it must be a number, above 0"),
         ("complex_valued", "torch.view_as_real"),
         ("uniform", "not UniformNoise"),
@@ -212,6 +223,10 @@ def test_solvers_restore_from_measurements_of_any_shape(function, file, run):
 def test_what_is_no_operator_is_said(function, sentence, file, get_data):
     data = get_data("simulated", problem=f"{file}:{function}")
     assert sentence in data["unavailable"]
+
+
+def test_a_linear_operator_may_round(file, get_data):
+    assert "unavailable" not in get_data("simulated", problem=f"{file}:rounded")
 
 
 def test_a_file_that_is_not_there_is_said(get_data, tmp_path):

@@ -18,6 +18,7 @@ from benchmark_utils.physics import (
     data_term,
     filtered_back_projection,
     norm_scale,
+    tomography,
 )
 from benchmark_utils.physics.back_projection import shares
 from benchmark_utils.physics.ct import CT_PROBLEMS
@@ -188,6 +189,16 @@ def test_the_matrix_is_kept_in_the_cache_folder_and_a_damaged_file_is_replaced(
     assert torch.equal(Tomography(rays).A(x), expected)
     assert Matrices.of(geometry("parallel", 20, 8)) is not None
     assert len(list((tmp_path / "tomography").glob("*.npz"))) == 2
+
+
+def test_a_matrix_that_is_there_is_read_without_a_lock(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("BENCHMARK_CACHE", str(tmp_path))
+    rays, x = geometry("parallel", 20, 11), random(1, 1, 20, 20)
+    expected = Tomography(rays).A(x)
+    monkeypatch.setattr(Matrices, "_alive", {})
+    monkeypatch.setattr(tomography, "locked", None)
+    assert torch.equal(Tomography(rays).A(x), expected)
+    assert not capsys.readouterr().out
 
 
 def test_where_the_matrix_cannot_be_kept_it_is_made_and_said(

@@ -1,5 +1,6 @@
 """A bug in a solver shows in the exit code of ``benchopt run``, and costs no result."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +51,7 @@ def test_a_bug_fails_the_run_and_leaves_the_results_of_others(
 
 def test_a_run_without_a_bug_exits_with_0_and_so_does_a_skip(solver_file, tmp_path):
     skipped = solver_file("Skipped", BUG + "\ndomains = ('vector',)")
-    program = Path(sys.executable).with_name("benchopt")
+    program = shutil.which("benchopt") or Path(sys.executable).with_name("benchopt")
     command = [program, *arguments(["Pseudo-inverse", skipped], tmp_path / "results")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert "Reason: Skipped takes vectors" in done.stdout

@@ -12,13 +12,14 @@ from benchopt.utils.run_context import RunContext
 from conftest import BENCHMARK, ROOT
 from safetensors.torch import save_file
 
-from benchmark_utils.common import Unavailable
+from benchmark_utils.common import NotApplicable, Unavailable
 from benchmark_utils.data.batches import Batch
 from benchmark_utils.learning import store
 from benchmark_utils.learning.splitting import back_projections
 from benchmark_utils.physics import noise_level
+from benchmark_utils.physics.kspace import MulticoilDataTerm
 from benchmark_utils.priors import UnrolledHQS, load_compact
-from benchmark_utils.solving import IterativeSolver, LearnedSolver
+from benchmark_utils.solving import LearnedSolver
 
 NAMES = ["U-Net", "Self-supervised", "Unrolled", "Bilevel"]
 # Those of one modality, and small data of it.
@@ -362,26 +363,55 @@ def test_the_operator_of_a_training_is_prepared_once(masks, get_data, monkeypatc
     assert len(found) <= (1 if masks == "shared" else 3)
 
 
-NETWORKS = ["U-Net", "Unrolled", "Self-supervised", "Fine-tuned", "CDL supervised"]
+def as_grey(batches):
+    physics = dinv.physics.Denoising()
+    return [replace(b, x=b.x[:, :1], y=b.y[:, :1], physics=physics) for b in batches]
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_grey_images_beside_colours_are_refused(name, split, data):
-    grey = [
-        replace(
-            batch, x=batch.x[:, :1], y=batch.y[:, :1], physics=dinv.physics.Denoising()
-        )
-        for batch in data["test"]
-    ]
-    mixed = {"train": grey, "test": data["test"]}
-    if split == "test":
-        mixed = {"train": data["train"], "test": [*data["test"], *grey]}
-    reason = made(name, mixed, n_steps=1)
-    if (name, split) == ("Fine-tuned", "train"):
-        assert isinstance(reason, IterativeSolver)  # It learns from no image of these.
-    else:
-        assert "1 channels and others 3: make the images" in reason
+NETWORKS = ["U-Net", "Unrolled", "Self-supervised"]
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, "Bilevel", "Fine-tuned"])
+def test_a_network_of_colours_takes_grey_images(name, data):
+    """Also where they come first."""
+    train, test = list(data["train"]), list(data["test"])
+    for batches in (as_grey(train), test), (train, [*as_grey(test), *test]):
+        both = dict(zip(("train", "test"), batches))
+        solver = made(name, both, n_steps=1)
+        solver.pre_run_hook(None)
+        solver.run(lambda: True)
+        found = solver.get_result()["x_hat"]
+        assert [x.shape for x in found] == [b.x.shape for b in both["test"]]
+        assert all(x.isfinite().all() for x in found)
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, "Bilevel", "CDL supervised"])
+def test_colours_are_not_learned_from_for_grey_images(name, data):
+    train, test = list(data["train"]), as_grey(data["test"])
+    solver = made(name, {"train": [*as_grey(train), *train], "test": test}, n_steps=1)
+    if name == "Bilevel":
+        return solver.pre_run_hook(None)  # Its filters take each channel alone.
+    with pytest.raises(NotApplicable, match="to learn from"):
+        solver.pre_run_hook(None)
+
+
+def test_atoms_have_the_channels_of_all_images(data):
+    mixed = [*data["test"], *as_grey(data["test"])]
+    reason = made("CDL supervised", {"train": data["train"], "test": mixed})
+    assert "restore grey images apart" in reason
+
+
+def test_where_eigenvectors_are_too_many_for_all_images_none_are_found(
+    get_data, monkeypatch
+):
+    """Else, what a step computes would depend on which images were drawn first."""
+    options = {"problem": "multicoil_mri", "img_size": 32, "n_images": 1, "n_train": 4}
+    data = get_data("brain", masks="per_image", **options)
+    monkeypatch.setattr(MulticoilDataTerm, "MAX_BYTES", 2 * 32**3 * 8)
+    solver = made("U-Net", data, n_steps=4, batch=1)
+    monkeypatch.setattr(torch.linalg, "eigh", None)
+    monkeypatch.setattr(solver, "batches", [])
+    solver._learn_once()
 
 
 def test_bilevel_brings_a_wrong_weight_of_tv_to_a_better_one(get_data):
@@ -426,7 +456,8 @@ class Twice(torch.nn.Module):
         return self.step(self.step(y))
 
 
-def test_a_network_of_its_own_counts_as_one_call(data):
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_network_of_its_own_counts_as_one_call(by_name, data):
     class OwnNetwork(LearnedSolver):
         name = "Own network"
         parameters = LearnedSolver.training(n_steps=2, lr=1e-3)
@@ -434,6 +465,11 @@ def test_a_network_of_its_own_counts_as_one_call(data):
 
         def build(self):
             return Twice()
+
+        def iterate(self, y, physics):
+            given = {"y": y, "physics": physics}
+            network = self.network
+            yield network(**given) if by_name else network(y, physics)
 
     solver, _ = solved(OwnNetwork, data)
     assert solver.get_result()["n_network_calls"] == 1

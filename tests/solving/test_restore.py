@@ -105,6 +105,20 @@ def test_a_result_that_diverged_is_said(measured, solver_file):
             restore(*measured(), str(path))
 
 
+def test_one_image_of_several_that_diverged_is_said(measured, solver_file):
+    y, physics = measured()
+    body = "def iterate(self, y, physics):\n    y[1] += 25\n    yield y"
+    with pytest.warns(RuntimeWarning, match="Shifted diverged"):
+        restore(y.repeat(8, 1, 1, 1), physics, str(solver_file("Shifted", body)))
+
+
+def test_vectors_have_no_range(recwarn):
+    D = torch.randn(8, 8, generator=generator())
+    y = 1e3 * torch.randn(20, 8, generator=generator()) @ D
+    restore(y, dinv.physics.Denoising(), "Dictionary learning[n_steps=2]", 0.01)
+    assert not [w for w in recwarn if "diverged" in str(w.message)]
+
+
 def test_an_operator_in_64_bits_is_taken_in_32(measured):
     y, physics = measured()
     expected = restore(y, physics, "TV[n_iter=5]")

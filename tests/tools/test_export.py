@@ -350,7 +350,7 @@ def test_what_is_not_there_is_said_in_a_sentence(
 def test_files_that_are_no_results_of_a_run_are_said(tmp_path, capsys, rows):
     assert "There is no file" in refused(capsys, "none.parquet", tmp_path)
     table = export.ROOT / "results" / "natural.parquet"
-    assert "no result file of a run" in refused(capsys, table, tmp_path)
+    assert "not the result file of a run" in refused(capsys, table, tmp_path)
     twice = [rows, rows.assign(objective_name="Other")]
     both = save_results(pd.concat(twice), tmp_path / "both.parquet")
     assert "have several objectives" in refused(capsys, both, tmp_path)
