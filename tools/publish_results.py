@@ -129,6 +129,10 @@ def with_kept(table, published, older=False):
             "The rows to keep have pictures, or these have, and not both: publish them "
             f"{with_or_without} --scores-only."
         )
+    # A strength with values of two kinds (5, "per_image") is published as text.
+    for name in table.columns.intersection(published.columns).difference(KEYS):
+        if published[name].map(lambda value: isinstance(value, str)).any():
+            table[name] = table[name].map(str, na_action="ignore")
     is_replaced = published.set_index(KEYS).index.isin(table.set_index(KEYS).index)
     others = published[~is_replaced]
     kept = others if older else others[of_present_code(others)]

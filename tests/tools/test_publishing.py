@@ -177,6 +177,17 @@ def test_rows_that_stay_keep_their_place_and_the_strengths_of_all(run, publish):
     assert sorted(both["missing"]) == [0.3, 0.5, 0.7]
 
 
+def test_a_strength_with_values_of_two_kinds_is_text(run, publish):
+    dataset = "brain[problem=mri,img_size=32,n_images=1,masks=[2,per_image]]"
+    rows = run(["Adjoint"], [dataset])
+    text = rows.assign(p_dataset_masks=rows["p_dataset_masks"].map(str))
+    first = publish(text, "--scores-only")
+    anew = rows[rows["dataset_name"].str.contains("masks=2")]
+    anew = anew.assign(p_dataset_masks=anew["p_dataset_masks"].astype(int))
+    both = publish(anew, "--scores-only", "--keep")
+    assert list(both["masks"]) == list(first["masks"]) == ["2", "per_image"]
+
+
 def test_pictures_of_some_rows_alone_are_refused(publish, rows, capsys):
     publish(rows)
     with pytest.raises(SystemExit):
