@@ -11,7 +11,6 @@ problem of the benchmark.
 """
 
 import argparse
-import math
 import sys
 import time
 from pathlib import Path
@@ -26,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmark_utils.api import restore  # noqa: E402
-from benchmark_utils.common import NotApplicable, Unavailable  # noqa: E402
+from benchmark_utils.common import LEVEL, NotApplicable, Unavailable  # noqa: E402
 from benchmark_utils.physics import estimated_maps  # noqa: E402
 from benchmark_utils.physics.kspace import as_channels  # noqa: E402
 from tools.paper.files import picture_file  # noqa: E402
@@ -53,12 +52,13 @@ def measurement(kspace, noise_level=None, size=24):
     Raises
     ------
     NotApplicable
-        The array is something else, or nothing is measured.
+        The array is something else, nothing is measured, or the level is below 0.
 
     Returns
     -------
     tensor (1, 2, coils, H, W), and a deepinv MultiCoilMRI
     """
+    LEVEL.or_none().check("noise", noise_level)
     if not np.iscomplexobj(kspace) or kspace.ndim != 3:
         raise NotApplicable(
             f"k-space is complex, of shape (coils, H, W), and not {kspace.dtype} of "
@@ -106,20 +106,12 @@ def estimated_noise(y, mask):
     return float(parts.abs().median() / 0.6745)
 
 
-def level(text):
-    """A noise level on the command line."""
-    value = float(text)
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"it must be a number, 0 or more, not {text}.")
-    return value
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("kspace", type=Path)
     parser.add_argument("picture", type=picture_file)
     parser.add_argument("-s", "--solver", action="append", help="can be given again")
-    parser.add_argument("--noise", type=level, help="on the scale of the file")
+    parser.add_argument("--noise", type=float, help="level, on the scale of the file")
     parser.add_argument("--size", type=int, default=24, help="of the sampled centre")
     arguments = parser.parse_args()
     try:

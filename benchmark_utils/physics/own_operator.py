@@ -84,14 +84,15 @@ def in_single_precision(physics):
 def checked(physics, shape, label, n_images=1):
     """``physics``, a linear operator for ``n_images`` images of ``shape`` (C, H, W).
 
-    A mask of fewer dimensions, as (H, W), is given those that it lacks.
+    In place, its tensors become those of 32 bits, and a mask of fewer dimensions, as
+    (H, W), is given those that it lacks.
 
     Raises
     ------
     NotApplicable
         It is no deepinv ``LinearPhysics``, it is made for images of another size,
-        y is complex, A_adjoint is not the adjoint of A, or its kernel is larger than
-        the image.
+        y is complex, A of 0 is not 0, A_adjoint is not the adjoint of A, or its kernel
+        is larger than the image.
     """
     shape = tuple(shape)
     if not isinstance(physics, dinv.physics.LinearPhysics):
@@ -122,7 +123,8 @@ def checked_noise(physics, label):
     Raises
     ------
     NotApplicable
-        It has none: it is of another kind, has several levels, or is of counts.
+        It has none: it is of another kind, has several levels or one that means
+        nothing, or is of counts.
     """
     model = physics.noise_model
     levels = levels_of(model).items()

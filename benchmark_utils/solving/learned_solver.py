@@ -39,6 +39,9 @@ class LearnedSolver(IterativeSolver):
     needs_truth : bool
         True: batches have ``x``, turned at random, and fresh noise at each draw.
         False: they have the measurements of the dataset, as they are, and no ``x``.
+    any_channels : bool
+        True for networks that take each channel alone: others do not learn from images
+        in colours to restore grey ones.
     groups(network) : optional
         Groups of weights with their learning rates.
     iterate(y, physics) : optional
@@ -59,7 +62,6 @@ class LearnedSolver(IterativeSolver):
     """
 
     needs_truth = True
-    # Whether images of any number of channels may be learned from.
     any_channels = False
     test_config = {"n_steps": 2}
 

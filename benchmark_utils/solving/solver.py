@@ -60,11 +60,10 @@ class IterativeSolver(Described, HyperParameters, UsesNetworks, ShortName, BaseS
     What it finds at hand: ``self.device``, ``self.generator``, the values of its
     parameters, ``self.test`` (the batches to restore), ``self.n_channels`` (of a
     network for all their images), and for signals that are made of atoms or patches
-    their number (``self.n_true_atoms``) or shape
-    (``self.patch_shape``), else None. All batches advance together; a batch that ends
-    early keeps its last iterate. The time of a point is that of the iterations, and of
-    making its images; evaluation and pictures are not counted, and CUDA is synchronised
-    before each time stamp.
+    their number (``self.n_true_atoms``) or shape (``self.patch_shape``), else None.
+    All batches advance together; a batch that ends early keeps its last iterate. The
+    time of a point is that of the iterations, and of making its images; evaluation and
+    pictures are not counted, and CUDA is synchronised before each time stamp.
 
     n_iter : iterations.
     denoiser : "compact" (this repository's), "equivariant" (its mean over rotations and

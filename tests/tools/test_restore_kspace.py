@@ -59,6 +59,12 @@ def test_what_is_no_k_space_of_coils_is_refused_in_a_sentence(kspace, sentence):
     assert sentence in str(error.value)
 
 
+@pytest.mark.parametrize("level", [-1.0, float("nan")])
+def test_a_level_that_means_nothing_is_refused_in_a_sentence(level, measured):
+    with pytest.raises(NotApplicable, match="noise must be a number, 0 or more"):
+        measurement(measured[1], level)
+
+
 def test_the_command_draws_what_solvers_see(measured, tmp_path, monkeypatch, capsys):
     np.save(tmp_path / "k.npy", measured[1])
     picture = tmp_path / "picture.png"
