@@ -73,6 +73,19 @@ def test_operator_and_adjoint_are_those_of_deepinv(case):
     )
 
 
+def test_the_norm_with_weights_is_that_of_the_operator_and_of_the_measurements():
+    """Two blurs of other widths, as of one that is told, and the same y."""
+    options = {"noise": "poisson", "gain": 0.01}
+    physics = [
+        make_physics("gaussian_deblurring", (3, 32, 32), None, blur_std=std, **options)
+        for std in (0.8, 3.0)
+    ]
+    y = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    norms = [data_term(p, y).lipschitz for p in physics]
+    assert norms == pytest.approx([data_term(p, y.clone()).lipschitz for p in physics])
+    assert norms[0] != pytest.approx(norms[1], rel=1e-3)
+
+
 @given(cases())
 def test_adjoint_is_the_adjoint(case):
     v = case.like(case.y)

@@ -96,13 +96,14 @@ def test_unrolled_hqs_of_complex_images_starts_as_plug_and_play(problem, get_dat
 def test_the_solution_of_an_image_does_not_depend_on_the_others():
     """Accelerated gradient restarts where it climbs: for each image alone."""
     y, physics = measured("gaussian_deblurring", PROBLEMS, 3)
-    y[1] *= 5
-    network = FieldsOfExperts.tv(1.0, n_iter=60)
+    # This one climbs at other iterations.
+    y[1] = 0.5 + 0.02 * y[1]
+    network = FieldsOfExperts.tv(10.0, n_iter=60)
     with torch.no_grad():
         both = network(y, physics)
         for i in range(2):
             alone = network(y[i : i + 1], physics)
-            torch.testing.assert_close(both[i : i + 1], alone, rtol=0, atol=1e-4)
+            torch.testing.assert_close(both[i : i + 1], alone, rtol=0, atol=1e-5)
 
 
 @pytest.fixture
