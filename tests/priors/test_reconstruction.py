@@ -93,17 +93,20 @@ def test_unrolled_hqs_of_complex_images_starts_as_plug_and_play(problem, get_dat
         assert psnr(ours[-1], batch.x) > psnr(f.initial_guess(), batch.x) + 1
 
 
-def test_the_solution_of_an_image_does_not_depend_on_the_others():
+def test_the_iterates_of_an_image_do_not_depend_on_the_others():
     """Accelerated gradient restarts where it climbs: for each image alone."""
-    y, physics = measured("gaussian_deblurring", PROBLEMS, 3)
-    # This one climbs at other iterations.
-    y[1] = 0.5 + 0.02 * y[1]
-    network = FieldsOfExperts.tv(10.0, n_iter=60)
+    _, physics = measured("gaussian_deblurring", PROBLEMS, 3)
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    # This one has less contrast, and climbs at other iterations.
+    x[1] = 0.5 + 0.3 * (x[1] - 0.5)
+    y, network = physics.A(x), FieldsOfExperts.tv(1.0, n_iter=60)
+
+    def iterates(y):
+        return torch.stack(list(network.iterates(data_term(physics, y))))
+
     with torch.no_grad():
-        both = network(y, physics)
-        for i in range(2):
-            alone = network(y[i : i + 1], physics)
-            torch.testing.assert_close(both[i : i + 1], alone, rtol=0, atol=1e-5)
+        alone = torch.cat([iterates(y[:1]), iterates(y[1:])], dim=1)
+        torch.testing.assert_close(iterates(y), alone, rtol=0, atol=1e-4)
 
 
 @pytest.fixture
