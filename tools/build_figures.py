@@ -28,16 +28,22 @@ from benchmark_utils.physics import (  # noqa: E402
     default_strength,
 )
 from benchmark_utils.scoring import (  # noqa: E402
+    column_labels,
     decode,
     mean_or_nan,
     over_seeds,
-    picture_psnr,
     without_common_options,
 )
+from tools.pages.pictures import psnr_of_first_image  # noqa: E402
 
 MAX_SOLVERS = 7
 # figure: the results that it shows
-PICTURES = {"reconstructions": "natural", "fire": "fire_set3c"}
+PICTURES = {
+    "reconstructions": "natural",
+    "fire": "fire_set3c",
+    "mri_reconstructions": "mri",
+    "ct_reconstructions": "ct",
+}
 # figure: (the results that it shows, its panels: the problem and what changes)
 SWEEPS = {
     "ct_sweeps": (
@@ -72,11 +78,20 @@ def read(name):
 
 
 def draw(results, path):
-    """One row per problem: truth, measurement, and what the best solvers make of it."""
+    """One row per dataset: truth, measurement, and what the best solvers make of it.
+
+    With the PSNR of the image, of which large ones show the centre. Rows without
+    pictures are not shown.
+    """
+    psnr = psnr_of_first_image(results)
+    results = results[results["truth"].notna()]
     means = results.groupby("solver_name")["psnr"].agg(mean_or_nan)
     best = means.nlargest(MAX_SOLVERS).index
     solvers = [name for name in results["solver_name"].unique() if name in best]
-    groups = list(results.groupby("problem", sort=False))
+    short = without_common_options(solvers)
+    datasets = results["dataset_name"].unique()
+    titles = dict(zip(datasets, column_labels(datasets)))
+    groups = list(results.groupby("dataset_name", sort=False))
     columns = 2 + len(solvers)
     figure, axes = plt.subplots(
         len(groups),
@@ -84,20 +99,18 @@ def draw(results, path):
         figsize=(1.6 * columns, 1.8 * len(groups)),
         layout="constrained",
     )
-    for row, (problem, runs) in zip(axes, groups):
+    for row, (dataset, runs) in zip(axes, groups):
         runs = runs.set_index("solver_name")
-        truth = decode(runs["truth"].iloc[0])
-        row[0].imshow(truth)
+        row[0].imshow(decode(runs["truth"].iloc[0]))
         row[1].imshow(decode(runs["measurement"].iloc[0]))
-        row[0].set_ylabel(problem.replace("_", "\n"), fontsize=8)
+        row[0].set_ylabel(titles[dataset].replace(" ", "\n"), fontsize=8)
         for axis, solver in zip(row[2:], solvers):
-            picture = decode(runs.loc[solver, "reconstruction"])
-            axis.imshow(picture)
-            score = f"{picture_psnr(picture, truth):.2f} dB"
+            axis.imshow(decode(runs.loc[solver, "reconstruction"]))
+            score = f"{psnr[dataset, solver]:.2f} dB"
             axis.set_xlabel(score, fontsize=8, labelpad=2)
         for axis in row:
             axis.set(xticks=[], yticks=[])
-    for axis, title in zip(axes[0], ["truth", "measurement", *solvers]):
+    for axis, title in zip(axes[0], ["truth", "measurement", *short]):
         axis.set_title(title.replace("[", "\n["), fontsize=7)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=110)

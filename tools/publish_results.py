@@ -121,19 +121,18 @@ def with_kept(table, published, older=False):
     Raises
     ------
     ValueError
-        One has pictures, and the other has not.
+        Rows without pictures would take the place of rows with some.
     """
-    if ("truth" in table) != ("truth" in published):
-        with_or_without = "without" if "truth" in published else "with"
-        raise ValueError(
-            "The rows to keep have pictures, or these have, and not both: publish them "
-            f"{with_or_without} --scores-only."
-        )
     # A strength with values of two kinds (5, "per_image") is published as text.
     for name in table.columns.intersection(published.columns).difference(KEYS):
         if published[name].map(lambda value: isinstance(value, str)).any():
             table[name] = table[name].map(str, na_action="ignore")
     is_replaced = published.set_index(KEYS).index.isin(table.set_index(KEYS).index)
+    if "truth" not in table and has_pictures(published[is_replaced]).any():
+        raise ValueError(
+            "Rows that these would replace have pictures: publish them without "
+            "--scores-only."
+        )
     others = published[~is_replaced]
     kept = others if older else others[of_present_code(others)]
     if lost := len(others) - len(kept):
@@ -151,6 +150,13 @@ def with_kept(table, published, older=False):
     if not all(comparable_times([{"run": text} for text in known])[0]):
         both[[*TIMES, "seconds"]] = math.nan
     return both
+
+
+def has_pictures(published):
+    """Whether each row has a picture; results/ may have them of some rows alone."""
+    if "truth" not in published:
+        return pd.Series(False, index=published.index)
+    return published["truth"].notna()
 
 
 def check_version(df):

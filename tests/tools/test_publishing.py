@@ -188,8 +188,15 @@ def test_a_strength_with_values_of_two_kinds_is_text(run, publish):
     assert list(both["masks"]) == list(first["masks"]) == ["2", "per_image"]
 
 
-def test_pictures_of_some_rows_alone_are_refused(publish, rows, capsys):
-    publish(rows)
+def test_some_rows_may_have_pictures_and_do_not_lose_them(publish, rows, capsys):
+    publish(rows, "--scores-only")
+    anew = rows[rows["solver_name"].str.startswith("TV")]
+    both = publish(anew, "--keep")
+    has_one = both["reconstruction"].notna()
+    assert list(has_one) == list(both["solver_name"].str.startswith("TV"))
+    others = rows[~rows["solver_name"].str.startswith("TV")]
+    kept = publish(others, "--scores-only", "--keep")
+    assert list(kept["reconstruction"].notna()) == list(has_one)
     with pytest.raises(SystemExit):
         publish(rows, "--scores-only", "--keep")
     assert "publish them without --scores-only" in capsys.readouterr().err

@@ -12,15 +12,14 @@ from conftest import BENCHMARK, ROOT
 
 from benchmark_utils.scoring import (
     column_labels,
-    decode,
     file_name,
     final_scores,
-    picture_psnr,
 )
 from tools import build_site
 from tools.build_readme import PAGES, versions_sentence
 from tools.pages import facts
 from tools.pages.filters import papers
+from tools.pages.pictures import psnr_of_first_image
 
 RESULTS = {path.stem: path for path in sorted((ROOT / "results").glob("*.parquet"))}
 BLOCKS = [
@@ -210,9 +209,10 @@ def test_nothing_comes_from_elsewhere_and_all_that_is_named_is_there(site, pages
 )
 def test_pictures_have_the_truth_first_then_the_best(name, site, pages):
     results = pd.read_parquet(RESULTS[name])
+    psnr = psnr_of_first_image(results)
     datasets = results["dataset_name"].unique()
     for title, dataset in zip(column_labels(datasets), datasets):
-        rows = results[results["dataset_name"] == dataset]
+        rows = results[(results["dataset_name"] == dataset) & results["truth"].notna()]
         files = sorted(
             site.glob(f"pictures/{name}_{file_name(title)}_*.png"),
             key=lambda path: int(path.stem.rsplit("_", 1)[1]),
@@ -220,14 +220,25 @@ def test_pictures_have_the_truth_first_then_the_best(name, site, pages):
         first, second, *others = (path.read_bytes() for path in files)
         assert first == rows["truth"].iloc[0]
         assert second == rows["measurement"].iloc[0]
+        psnr_of = dict(zip(rows["reconstruction"], psnr[dataset][rows["solver_name"]]))
         assert sorted(others) == sorted(rows["reconstruction"])
         fine = others[: rows["psnr"].notna().sum()]
-        psnrs = [picture_psnr(decode(png), decode(first)) for png in fine]
+        psnrs = [psnr_of[png] for png in fine]
         assert psnrs == sorted(psnrs, reverse=True)
         labels = [pages[name].pictures[f"pictures/{path.name}"] for path in files]
         assert labels[0].strip() == "Truth"
         for label, psnr in zip(labels[2:], psnrs):
             assert label.endswith(f"{psnr:.2f} dB")
+
+
+def test_the_psnr_of_a_detail_is_that_of_the_first_image_and_not_of_the_mean():
+    results = pd.read_parquet(RESULTS["natural"])
+    psnr = psnr_of_first_image(results)
+    for row in results.to_dict("records"):
+        of_images = json.loads(row["per_image"])
+        assert of_images["image"][0] == "astronaut"
+        assert psnr[row["dataset_name"], row["solver_name"]] == of_images["psnr"][0]
+        assert of_images["psnr"][0] != row["psnr"]
 
 
 def test_a_page_says_when_older_code_made_its_results(pages):

@@ -6,11 +6,11 @@ import math
 from PIL import Image
 
 from benchmark_utils.scoring import (
+    KEYS,
     column_labels,
-    decode,
     file_name,
     last_rows,
-    picture_psnr,
+    unpacked,
     with_final_results,
     without_common_options,
 )
@@ -24,26 +24,32 @@ def details_of(results, image="the first test image"):
     Yields
     ------
     (dataset, image, truth, measurement, rows) : str, str, bytes of two files, and a
-        list of (solver, PSNR in dB of what is shown or NaN, bytes of a file).
+        list of (solver, PSNR in dB of the image or NaN, bytes of a file).
     """
     if "truth" not in results:
         return
+    psnr = psnr_of_first_image(results)
     for dataset, rows in pictured(results, results["truth"].notna()):
         truth, measurement = rows.iloc[0][["truth", "measurement"]]
-        shown = decode(truth)
-        found = []
-        for row in rows.to_dict("records"):
-            png = row["reconstruction"]
-            diverged = math.isnan(row["psnr"])
-            psnr = math.nan if diverged else picture_psnr(decode(png), shown)
-            found.append((row["solver_name"], psnr, png))
+        solvers, files = rows["solver_name"], rows["reconstruction"]
+        found = [(name, psnr[dataset, name], png) for name, png in zip(solvers, files)]
         yield dataset, image, truth, measurement, found
+
+
+def psnr_of_first_image(results):
+    """The PSNR in dB of the image whose detail is published, by dataset and solver.
+
+    That of the picture is another one: it is a part of the image, and one of tomography
+    shows a window of its values.
+    """
+    scores = unpacked(results["per_image"]).drop_duplicates(KEYS)
+    return scores.set_index(KEYS)["psnr"]
 
 
 def images_of(df):
     """All the pictures that a run of benchopt has kept, as ``details_of`` gives them.
 
-    The PSNR is that of the image. Pictures are those of the first repetition; solvers
+    Pictures are those of the first repetition; solvers
     of merged files may differ in how many they have.
     """
     rows = with_final_results(last_rows(df), "names")
