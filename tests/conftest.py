@@ -1,7 +1,11 @@
 """What the tests share. They read no file outside the repository, and no network."""
 
+import os
 import socket
 from pathlib import Path
+
+# Commands that tests start have one thread, too: the other core is in use.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
@@ -27,8 +31,27 @@ settings.register_profile(
 settings.load_profile("benchmark")
 
 ROOT = Path(__file__).resolve().parents[1]
+# They come first: the last files are short, and no worker waits for the other.
+LONGEST = [
+    "tools/test_reproducibility.py",
+    "test_fake_cuda.py",
+    "solving/test_solvers.py",
+    "common/test_fingerprint.py",
+    "test_benchopt.py",
+    "test_clusters.py",
+]
 # Also makes benchmark_utils importable, as it is during a run.
 BENCHMARK = Benchmark(ROOT, no_cache=True)
+
+
+def pytest_configure(config):
+    # pytest-xdist takes files in this order, and not by how many tests they have.
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def lasso_by_scikit_learn(y, M, lam, nonnegative=False):
