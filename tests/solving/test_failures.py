@@ -1,4 +1,4 @@
-"""A bug in a solver shows in the exit code of ``benchopt run``, and costs no result."""
+"""A bug shows in the exit code of ``benchopt run``, and costs no result."""
 
 import shutil
 import subprocess
@@ -47,6 +47,35 @@ def test_a_bug_fails_the_run_and_leaves_the_results_of_others(
         (line,) = [s for s in done.stdout.splitlines() if "Buggy" in s and "error" in s]
         assert "(cached)" not in line
         assert set(read_results(output)["solver_name"]) == {"Pseudo-inverse"}
+
+
+BUGGY_DATASET = """
+import numpy as np
+from benchmark_utils.data import ImageDataset
+
+class Dataset(ImageDataset):
+    name = "buggy"
+    parameters = {**ImageDataset.image_parameters, "problem": ["denoising"]}
+
+    def load(self, split):
+        return np.zeros(3) @ np.zeros(4)
+"""
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_bug_of_a_dataset_fails_the_run_and_leaves_the_others(is_first, tmp_path):
+    buggy, output = tmp_path / "buggy.py", tmp_path / "results.parquet"
+    buggy.write_text(BUGGY_DATASET)
+    datasets = [buggy, "simulated"] if is_first else ["simulated", buggy]
+    command = ["run", ROOT, *[word for d in datasets for word in ("-d", d)]]
+    command += ["-s", "Pseudo-inverse", "-s", "Initial guess"]
+    done = run_benchopt(*command, "--no-plot", "--output", output, cwd=ROOT)
+    assert done.returncode == 1, done.stdout
+    assert (done.stdout + done.stderr).count("ValueError: matmul") == 1
+    assert "this dataset has the error above" in done.stdout
+    rows = read_results(output)
+    assert set(rows["dataset_name"]) == {"simulated[problem=denoising]"}
+    assert set(rows["solver_name"]) == {"Pseudo-inverse", "Initial guess"}
 
 
 def test_a_run_without_a_bug_exits_with_0_and_so_does_a_skip(solver_file, tmp_path):
