@@ -1,12 +1,25 @@
 from benchmark_utils.common import NotApplicable
-from benchmark_utils.data import ImageDataset, existing_folder, read_folder
+from benchmark_utils.data import (
+    IMAGES,
+    ImageDataset,
+    as_image,
+    as_slice,
+    domain_of,
+    existing_folder,
+    problem_parameters,
+    read_folder,
+    seen_by,
+)
+from benchmark_utils.physics import ALL_PROBLEMS, PROBLEMS
 
 
 class Dataset(ImageDataset):
     """Your images: the files of a folder, and of another one to learn from.
 
     PNG, JPEG, TIFF, WebP, BMP and NumPy's .npy, of any size, read as a viewer shows
-    them.
+    them. Problems of tomography take them as attenuations, from air (black, 0) to dense
+    bone (white, 1), in grey; those of MRI as magnitudes, which are given a smooth
+    phase, or as complex images where a .npy file has complex values.
 
     path : the folder of the test images.
     train : the folder of the training images, or None.
@@ -14,13 +27,19 @@ class Dataset(ImageDataset):
     """
 
     name = "folder"
+    problems = ALL_PROBLEMS
     parameters = {
-        **ImageDataset.image_parameters,
+        **problem_parameters(ALL_PROBLEMS),
+        "problem": list(PROBLEMS),
         "path": [None],
         "train": [None],
         "pattern": ["*"],
         "img_size": [None],
     }
+
+    @property
+    def domain(self):
+        return domain_of(self.problem)
 
     def check(self):
         super().check()
@@ -40,4 +59,7 @@ class Dataset(ImageDataset):
         folder = self.path if split == "test" else self.train
         if folder is None:
             return {}
-        return read_folder(existing_folder(split, folder), self.pattern)
+        folder = existing_folder(split, folder)
+        if self.domain == IMAGES:
+            return read_folder(folder, self.pattern, as_image)
+        return seen_by(read_folder(folder, self.pattern, as_slice), self.domain)

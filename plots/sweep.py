@@ -2,12 +2,7 @@ import numpy as np
 import pandas as pd
 from benchopt import BasePlot
 
-from benchmark_utils.physics import (
-    CT_PROBLEMS,
-    MRI_PROBLEMS,
-    PROBLEMS,
-    default_strength,
-)
+from benchmark_utils.physics import ALL_PROBLEMS, default_strength
 from benchmark_utils.scoring import (
     SCORE_NAMES,
     final_scores,
@@ -37,7 +32,6 @@ STRENGTHS = {
     "n_train": "Number of training images",
 }
 LOGARITHMIC = {"n_train"}
-ALL_PROBLEMS = {**PROBLEMS, **MRI_PROBLEMS, **CT_PROBLEMS}
 COLUMNS = [f"p_dataset_{name}" for name in ("problem", *STRENGTHS)]
 SCORES = ("psnr_kernel", "psnr_range", "psnr")
 NONE = "No curve here: run a problem with several values of its strength"

@@ -118,7 +118,7 @@ def test_an_unknown_problem_is_answered_with_those_that_exist():
 @pytest.mark.parametrize(
     "dataset, parameters, reason",
     [
-        ("simulated", {"problem": "deblurring"}, "Unknown problem 'deblurring'"),
+        ("simulated", {"problem": "deblurring"}, "There is no problem 'deblurring'"),
         ("simulated", {"missing": 0.2}, "denoising has no missing"),
         (
             "simulated",
@@ -213,7 +213,7 @@ def test_a_run_goes_on_with_the_other_datasets(offline, run, capfd):
     assert list(rows.dataset_name.unique()) == ["simulated[problem=denoising]"]
     output = said(capfd)
     for reason in (
-        "Reason: Unknown problem 'deblurring'. The problems are: ",
+        "Reason: There is no problem 'deblurring' for these images. The problems are: ",
         "Reason: The image set set3c is not on this machine",
         "Reason: images must be one of bsd20, bsd68, bsds500-val, not 'bsd99'.",
         "Reason: An image of 33x33 pixels cannot be downsampled by 4",

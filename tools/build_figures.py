@@ -21,12 +21,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmark_utils.physics import (  # noqa: E402
-    CT_PROBLEMS,
-    MRI_PROBLEMS,
-    PROBLEMS,
-    default_strength,
-)
+from benchmark_utils.physics import ALL_PROBLEMS, default_strength  # noqa: E402
 from benchmark_utils.scoring import (  # noqa: E402
     column_labels,
     decode,
@@ -69,7 +64,6 @@ OPERATORS = {
     "Networks, missing pixels": "learning_operators",
     "Networks, MRI": "learning_operators_mri",
 }
-ALL_PROBLEMS = {**PROBLEMS, **MRI_PROBLEMS, **CT_PROBLEMS}
 
 
 def read(name):

@@ -21,9 +21,10 @@ def machine_record(device):
     -------
     dict
         date; device and gpu (its name, or None); cpu (its name) and cores (of the whole
-        machine); threads of torch; load, the mean number of running processes during
-        the last minute, or None where the system does not tell; versions; commit of
-        this repository and whether it was dirty (changed since), None if not known.
+        machine); threads of torch; tf32, whether the GPU multiplies in it; load, the
+        mean number of running processes during the last minute, or None where the
+        system does not tell; versions; commit of this repository and whether it was
+        dirty (changed since), None if not known.
     """
     on_gpu = device.type == "cuda"
     return {
@@ -33,6 +34,7 @@ def machine_record(device):
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "tf32": torch.backends.cuda.matmul.allow_tf32 if on_gpu else None,
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "versions": {name: installed(name) for name in LIBRARIES},
         **commit_record(),

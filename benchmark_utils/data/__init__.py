@@ -19,6 +19,7 @@ from benchmark_utils.data.images import (
     image_files,
     load_images,
 )
+from benchmark_utils.data.modalities import as_slice, domain_of, seen_by
 from benchmark_utils.data.phantoms import MAX_PHANTOMS, random_phantoms
 from benchmark_utils.data.phase import with_smooth_phase
 
@@ -34,9 +35,11 @@ __all__ = [
     "ImageDataset",
     "ReadsImages",
     "as_image",
+    "as_slice",
     "center_crop",
     "data_folder",
     "data_listing",
+    "domain_of",
     "existing_folder",
     "from_hounsfield",
     "image_files",
@@ -47,5 +50,6 @@ __all__ = [
     "read_folder",
     "read_image",
     "reduced",
+    "seen_by",
     "with_smooth_phase",
 ]

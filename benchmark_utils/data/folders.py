@@ -26,7 +26,7 @@ def existing_folder(parameter, value):
     raise NotApplicable(f"{parameter}={value} {wrong}: give the folder of the images.")
 
 
-def read_folder(folder, pattern="*"):
+def read_folder(folder, pattern="*", convert=as_image):
     """{name: image} of the files of a folder, in natural order: img2 before img10.
 
     A file that cannot be read is named in a printed sentence, and left out; those that
@@ -37,10 +37,12 @@ def read_folder(folder, pattern="*"):
     folder : Path
     pattern : str
         Which files, as ``Path.glob`` takes it: "*.png", "**/*" with deeper folders.
+    convert : callable (image, name) -> tensor
+        What to make of what is read; ``as_image`` gives (C, H, W), float32 in [0, 1].
 
     Returns
     -------
-    dict {name of the file in the folder: tensor (C, H, W), float32 in [0, 1]}
+    dict {name of the file in the folder: tensor}
 
     Raises
     ------
@@ -62,7 +64,7 @@ def read_folder(folder, pattern="*"):
             others.append(name)
             continue
         try:
-            images[name] = as_image(_read(folder / name), str(folder / name))
+            images[name] = convert(_read(folder / name), str(folder / name))
         except (NotApplicable, Unavailable) as error:
             print(f"Left out: {error}")
     if others:

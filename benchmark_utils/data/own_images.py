@@ -8,13 +8,16 @@ import deepinv as dinv
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.data.checked import as_image
+from benchmark_utils.data.domain import COMPLEX_IMAGES, IMAGES
 from benchmark_utils.data.folders import existing_folder, read_folder
-from benchmark_utils.data.image_dataset import ImageDataset
+from benchmark_utils.data.image_dataset import ImageDataset, problem_parameters
+from benchmark_utils.data.modalities import as_slice, domain_of, is_complex, seen_by
+from benchmark_utils.physics import ALL_PROBLEMS
 from benchmark_utils.physics.problems import OwnProblem, make_problem
 
 
-def images_of(value, parameter="images"):
-    """{name: tensor (C, H, W), float32 in [0, 1]} of images of any form.
+def images_of(value, parameter="images", convert=as_image):
+    """{name: tensor} of images of any form.
 
     Parameters
     ----------
@@ -22,6 +25,8 @@ def images_of(value, parameter="images"):
         Images as ``benchmark_utils.data.as_image`` takes them.
     parameter : str
         What sentences call it.
+    convert : callable (image, name) -> tensor
+        What to make of each; ``as_image`` gives (C, H, W), float32 in [0, 1].
 
     Raises
     ------
@@ -29,9 +34,10 @@ def images_of(value, parameter="images"):
         It is something else, or there is no image.
     """
     if isinstance(value, str | Path):
-        return read_folder(existing_folder(parameter, value))
+        return read_folder(existing_folder(parameter, value), convert=convert)
     if not isinstance(value, Mapping):
-        if getattr(value, "ndim", 4) == 3 and value.shape[0] in (1, 3):
+        is_one = getattr(value, "ndim", 4) == 3 and value.shape[0] in (1, 3)
+        if is_one and not is_complex(value):
             raise NotApplicable(
                 f"{parameter} has the shape {tuple(value.shape)}: one image is given "
                 "in a list."
@@ -46,9 +52,13 @@ def images_of(value, parameter="images"):
             "(B, C, H, W), or the folder where they are."
         )
     return {
-        str(name): as_image(image, f"{parameter}, {name!r}")
+        str(name): convert(image, f"{parameter}, {name!r}")
         for name, image in value.items()
     }
+
+
+def _as_signal(image, name):
+    return as_slice(image, name) if is_complex(image) else as_image(image, name)
 
 
 def own_problem(physics, noise_level=None):
@@ -67,7 +77,7 @@ def own_problem(physics, noise_level=None):
         It is something else.
     """
     if isinstance(physics, str):
-        return make_problem(physics, noise_level=noise_level)
+        return make_problem(physics, ALL_PROBLEMS, noise_level=noise_level)
     if not callable(physics) or (
         isinstance(physics, dinv.physics.Physics)
         and not isinstance(physics, dinv.physics.LinearPhysics)
@@ -89,15 +99,24 @@ def own_problem(physics, noise_level=None):
 def dataset_of(images, physics, noise_level=None):
     """A dataset class of these images, all seen through ``physics``.
 
-    The parameters are those of ``images_of`` and ``own_problem``.
+    The parameters are those of ``images_of`` and ``own_problem``. Those for a problem
+    of MRI or of tomography are slices; complex ones are so for any operator.
     """
-    images, own = images_of(images), own_problem(physics, noise_level)
+    own = own_problem(physics, noise_level)
     label = physics if isinstance(physics, str) else "physics"
+    kind = domain_of(label)
+    found = images_of(images, convert=_as_signal if kind == IMAGES else as_slice)
+    if any(image.is_complex() for image in found.values()):
+        kind = COMPLEX_IMAGES if kind == IMAGES else kind
+    if kind != IMAGES:
+        found = seen_by(found, kind)
 
     class Dataset(ImageDataset):
         name = "images"
+        problems = ALL_PROBLEMS
+        domain = kind
         parameters = {
-            **ImageDataset.image_parameters,
+            **problem_parameters(ALL_PROBLEMS),
             "problem": [label],
             "noise_level": [noise_level],
             "img_size": [None],
@@ -106,7 +125,7 @@ def dataset_of(images, physics, noise_level=None):
         _module_filename = Path(__file__)
 
         def load(self, split):
-            return images if split == "test" else {}
+            return found if split == "test" else {}
 
         def make_problem(self):
             return own

@@ -5,7 +5,7 @@ from benchmark_utils.physics.back_projection import (
     inverse_radon,
 )
 from benchmark_utils.physics.ct import CT_PROBLEMS
-from benchmark_utils.physics.data_term import data_term
+from benchmark_utils.physics.data_term import data_term, unweighted_data_term
 from benchmark_utils.physics.degradations import (
     DEGRADATIONS,
     BrushMask,
@@ -34,7 +34,10 @@ from benchmark_utils.physics.tomography import (
     check_tomography,
 )
 
+ALL_PROBLEMS = {**PROBLEMS, **MRI_PROBLEMS, **CT_PROBLEMS}
+
 __all__ = [
+    "ALL_PROBLEMS",
     "CT_PROBLEMS",
     "DEGRADATIONS",
     "MAX_ATTENUATION",
@@ -61,4 +64,5 @@ __all__ = [
     "noise_level",
     "norm_scale",
     "residual_scale",
+    "unweighted_data_term",
 ]

@@ -5,6 +5,8 @@ operators, kspace.py for MRI, tomography_data_term.py for X-rays, cropped_blur.p
 blurs without a border, least_squares.py for any other one.
 """
 
+import copy
+
 import deepinv as dinv
 
 from benchmark_utils.physics.closed_forms import (
@@ -15,7 +17,7 @@ from benchmark_utils.physics.closed_forms import (
 from benchmark_utils.physics.cropped_blur import CroppedBlurDataTerm
 from benchmark_utils.physics.kspace import MulticoilDataTerm, SingleCoilDataTerm
 from benchmark_utils.physics.least_squares import DataTerm
-from benchmark_utils.physics.noise import is_signal_dependent
+from benchmark_utils.physics.noise import REFERENCE_NOISE, is_signal_dependent
 from benchmark_utils.physics.tomography import Tomography
 from benchmark_utils.physics.tomography_data_term import TomographyDataTerm
 
@@ -62,3 +64,15 @@ def data_term(physics, y):
     if is_circular_downsampling(physics):
         return DownsamplingDataTerm(physics, y)
     return DataTerm(physics, y)
+
+
+def unweighted_data_term(physics, y):
+    """That of the operator alone: what it loses is the same, whatever the noise.
+
+    Weights would hide the values that are measured with much noise in ker A, and with
+    them the scores of an operator would depend on y.
+    """
+    if is_signal_dependent(physics):
+        physics = copy.deepcopy(physics)
+        physics.noise_model = dinv.physics.GaussianNoise(sigma=REFERENCE_NOISE)
+    return data_term(physics, y)

@@ -10,7 +10,8 @@ from benchmark_utils.common.errors import NotApplicable
 # The noise level of the problems, but for denoising, and of the authors of FiRe.
 REFERENCE_NOISE = 0.01
 
-# Solvers weigh the prior by the noise level: at 0, it would be switched off.
+# Solvers weigh the prior by the noise level: at 0, it would be switched off. It is that
+# of y on the scale of images; an operator may have a ``level_unit`` of its own.
 SMALLEST_LEVEL = 1e-3
 
 
@@ -170,7 +171,7 @@ def variance(physics, y):
 
 
 def noise_level(physics, y=None):
-    """Standard deviation of the noise on the scale of y, a float; at least 1e-3.
+    """Standard deviation of the noise on the scale of y, a float; at least 1e-3 of it.
 
     Where it depends on the signal, that of the values of ``y`` together: the square
     root of the harmonic mean of their variances, the level of a weighted data term;
@@ -187,7 +188,7 @@ def noise_level(physics, y=None):
     else:
         level = variance(physics, torch.zeros(1)).sqrt()
     # In this order: where nothing is measured, the level is not a number.
-    return max(SMALLEST_LEVEL, float(level))
+    return max(SMALLEST_LEVEL * getattr(physics, "level_unit", 1.0), float(level))
 
 
 # How hyper-parameters, which are for measurements with REFERENCE_NOISE, follow the

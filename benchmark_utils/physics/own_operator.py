@@ -90,9 +90,9 @@ def checked(physics, shape, label, n_images=1):
     Raises
     ------
     NotApplicable
-        It is no deepinv ``LinearPhysics``, it is made for images of another size,
-        y is complex, A of 0 is not 0, A_adjoint is not the adjoint of A, or its kernel
-        is larger than the image.
+        It is no deepinv ``LinearPhysics``, it is made for images of another size, it
+        measures nothing, y is complex, A of 0 is not 0, A_adjoint is not the adjoint of
+        A, or its kernel is larger than the image.
     """
     shape = tuple(shape)
     if not isinstance(physics, dinv.physics.LinearPhysics):
@@ -158,6 +158,11 @@ def _check_adjoint(physics, shape, label):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(shape, generator=generator)
     Ax = physics.A(x)
+    if not bool(Ax.any()):
+        raise NotApplicable(
+            f"{label} gives an operator that measures nothing: A of any image is 0. "
+            "Is its mask empty?"
+        )
     offset = float(physics.A(torch.zeros(shape)).abs().max())
     if not offset <= OFFSET_TOLERANCE * float(Ax.abs().max()):
         raise NotApplicable(

@@ -208,8 +208,9 @@ def make_problem(name, problems=PROBLEMS, **strengths):
     is_own = split_name(name) != (None, None)
     if not is_own and name not in problems:
         raise NotApplicable(
-            f"Unknown problem {name!r}. The problems are: {', '.join(problems)}, or "
-            "/my/file.py with a function make_physics(shape, generator)."
+            f"There is no problem {name!r} for these images. The problems are: "
+            f"{', '.join(problems)}, or /my/file.py with a function "
+            "make_physics(shape, generator)."
         )
     known = Problem if is_own else problems[name]
     if unknown := given.keys() - {entry.name for entry in fields(known)}:

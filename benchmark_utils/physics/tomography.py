@@ -210,6 +210,11 @@ class Tomography(dinv.physics.LinearPhysics):
         """The largest value for a disc of ones as wide as the image."""
         return min(self.geometry.height, self.geometry.width) / self.norm
 
+    @property
+    def level_unit(self):
+        """What 1 is for the noise of images: their usual level is 0.01, 0.002 here."""
+        return 0.2 * self.sinogram_range
+
     def A(self, x, **kwargs):
         size = self.geometry.height, self.geometry.width
         if tuple(x.shape[-2:]) != size:

@@ -81,5 +81,9 @@ class Residuals:
 
 def draw_shift(x, generator):
     """Rows and columns, each uniform in +-10% of the sides of x."""
-    draws = torch.rand(2, generator=generator, device=generator.device).tolist()
-    return tuple(int((2 * u - 1) * 0.1 * side) for u, side in zip(draws, x.shape[-2:]))
+
+    def draw(furthest):
+        options = {"generator": generator, "device": generator.device}
+        return int(torch.randint(-furthest, furthest + 1, (), **options))
+
+    return tuple(draw(side // 10) for side in x.shape[-2:])

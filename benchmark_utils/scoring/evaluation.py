@@ -40,7 +40,14 @@ def as_list(patterns):
 
 
 def check_arguments(
-    function, dataset, name, output, images=None, physics=None, against=()
+    function,
+    dataset,
+    name,
+    output,
+    images=None,
+    physics=None,
+    against=(),
+    noise_level=None,
 ):
     """Raise ``NotApplicable`` for what would fail, or be lost, after the run."""
     if not callable(function):
@@ -73,6 +80,11 @@ def check_arguments(
         raise NotApplicable(
             "physics is for images; the problem of a dataset is in its name: "
             '"natural[problem=sr4]".'
+        )
+    if noise_level is not None:
+        raise NotApplicable(
+            "noise_level is for images; that of a dataset is in its name: "
+            '"natural[problem=sr4,noise_level=0.05]".'
         )
     datasets = (
         as_list(dataset) if isinstance(dataset, str | list | tuple) else [dataset]
@@ -146,7 +158,9 @@ def evaluate(
     RuntimeError
         ``function`` has no result on one of the datasets.
     """
-    check_arguments(function, dataset, name, output, images, physics, against)
+    check_arguments(
+        function, dataset, name, output, images, physics, against, noise_level
+    )
     with standard_modes():
         check_device(device)
         benchmark = _benchmark_without(name)

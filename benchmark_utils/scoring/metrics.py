@@ -72,21 +72,23 @@ def data_fit_error(f, x_hat):
     return f.value(x_hat) / f.n_measurements
 
 
-def range_and_kernel_psnr(f, x_hat, x):
+def range_and_kernel_psnr(f, x_hat, x, n_values=None):
     """PSNR of what the measurements determine, and of what they say nothing about.
 
     With P = A^+ A, the error splits as ||P e||^2 + ||e - P e||^2 = ||e||^2; both parts
-    are divided by the number of values of x, as in ``psnr``. Singular values of a blur
-    or of downsampling below ``KERNEL_THRESHOLD`` times the largest count as zero. The
-    second is infinite where nothing is lost: what is left of the error there is
-    rounding.
+    are divided by ``n_values``, the number of values that ``psnr`` compares: those of
+    x, or its pixels where x is complex. Singular values of a blur or of downsampling
+    below ``KERNEL_THRESHOLD`` times the largest count as zero. The second is infinite
+    where nothing is lost: what is left of the error there is rounding. f has no weights
+    (``unweighted_data_term``): they would move both parts.
 
     Returns
     -------
     psnr_range, psnr_kernel : tensors (B,), in dB.
     """
+    n_values = n_values or x[0].numel()
     energies = f.range_and_kernel_energy(x_hat - x)
-    return tuple(-10 * (energy / x[0].numel()).log10() for energy in energies)
+    return tuple(-10 * (energy / n_values).log10() for energy in energies)
 
 
 def lpips_applies(x):

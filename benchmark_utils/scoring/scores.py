@@ -16,7 +16,7 @@ from benchmark_utils.dictionaries.vectors import (
     oracle_score,
     recovery_score,
 )
-from benchmark_utils.physics.data_term import data_term
+from benchmark_utils.physics.data_term import data_term, unweighted_data_term
 from benchmark_utils.physics.least_squares import DataTerm
 from benchmark_utils.priors.restoration import check_restoration, load_restoration
 from benchmark_utils.priors.used_weights import compact_state
@@ -39,11 +39,13 @@ class Comparison:
     Attributes
     ----------
     f : DataTerm of the measurements, and of the operator that made them.
+    operator : the same without the weights of the noise.
     x_hat, x : tensors of one shape, (B, C, H, W) or (B, n).
     domain : Domain of x.
     """
 
     f: DataTerm
+    operator: DataTerm
     x_hat: torch.Tensor
     x: torch.Tensor
     domain: Domain
@@ -79,15 +81,22 @@ class References:
         devices = [ours.device for ours in x_hat] or [torch.device("cpu")]
         references = self._references_on(devices[0])
         return [
-            Comparison(f, ours, batch.x, batch.domain)
-            for ours, (f, batch) in zip(x_hat, references, strict=True)
+            Comparison(f, operator, ours, batch.x, batch.domain)
+            for ours, (f, operator, batch) in zip(x_hat, references, strict=True)
         ]
 
     def _references_on(self, device):
         if device not in self._on:
             on_cpu = device.type == "cpu"
             batches = [b if on_cpu else b.to(device) for b in self.batches]
-            self._on[device] = [(data_term(b.true_physics, b.y), b) for b in batches]
+            self._on[device] = [
+                (
+                    data_term(batch.true_physics, batch.y),
+                    unweighted_data_term(batch.true_physics, batch.y),
+                    batch,
+                )
+                for batch in batches
+            ]
         return self._on[device]
 
 
@@ -137,8 +146,11 @@ def scores_of_images(comparisons):
     if psnr.isnan().any():
         return {"psnr": psnr}
     pairs = [c.pair for c in comparisons]
-    split = [metrics.range_and_kernel_psnr(c.f, c.x_hat, c.x) for c in comparisons]
-    psnr_range, psnr_kernel = (torch.cat(part) for part in zip(*split))
+    parts = [
+        metrics.range_and_kernel_psnr(c.operator, c.x_hat, c.x, x[0].numel())
+        for c, (_, x) in zip(comparisons, pairs)
+    ]
+    psnr_range, psnr_kernel = (torch.cat(part) for part in zip(*parts))
     return {
         "psnr": psnr,
         "ssim": _where(metrics.ssim_applies, metrics.ssim, pairs),

@@ -146,15 +146,45 @@ def compared_to_best(*datasets):
         means = means.dropna()
         if means.empty:
             return pd.DataFrame(columns=["difference", "low", "high", TOGETHER])
-        groups = {}
-        for dataset in datasets:
-            ours = by_image(dataset[means.index], dataset[means.idxmax()])
-            images = tuple(ours.index)
-            groups[images] = groups.get(images, 0) + ours / len(datasets)
-        difference = sum(group.mean() for group in groups.values())
-        low, high = paired_interval(*groups.values())
+        groups = of_own_images(
+            by_image(dataset[means.index], dataset[means.idxmax()]) / len(datasets)
+            for dataset in datasets
+        )
+        difference = sum(group.mean() for group in groups)
+        low, high = paired_interval(*groups)
     found = pd.DataFrame({"difference": difference, "low": low, "high": high})
     return found.assign(**{TOGETHER: found["high"] >= 0})
+
+
+def of_own_images(tables):
+    """Tables (their index images) whose means have the same sum, no image in common.
+
+    Tables that share images become one: what an image has in each of them counts for
+    it, by the share of its table's images in all of them.
+    """
+    groups = []
+    for table in tables:
+        shares = [
+            any(part.index.isin(table.index).any() for part in group)
+            for group in groups
+        ]
+        place = shares.index(True) if any(shares) else len(groups)
+        together = [
+            part for group, is_one in zip(groups, shares) if is_one for part in group
+        ]
+        groups = [group for group, is_one in zip(groups, shares) if not is_one]
+        groups.insert(place, [*together, table])
+    return [_joined(group) for group in groups]
+
+
+def _joined(tables):
+    images = tables[0].index
+    for table in tables[1:]:
+        images = images.union(table.index, sort=False)
+    return sum(
+        table.reindex(images, fill_value=0.0) * (len(images) / len(table))
+        for table in tables
+    )
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import json
 
-# Running processes per core, the run itself among them, above which a machine is busy.
-MAX_LOAD = 1.25
+# Processes of others per core, above which a machine is busy.
+MAX_LOAD = 0.25
 
 
 def comparable_times(final_results):
@@ -21,10 +21,7 @@ def comparable_times(final_results):
         tuple(record.get(key) for key in ("device", "gpu", "cpu", "threads"))
         for record in records
     ]
-    idle = [
-        (record.get("load") or 0.0) <= MAX_LOAD * (record.get("cores") or 1)
-        for record in records
-    ]
+    idle = [_load_of_others(record) <= MAX_LOAD for record in records]
     reasons = []
     if unknown := records.count({}):
         reasons.append(f"{unknown} rows do not say what machine they were made on.")
@@ -37,6 +34,12 @@ def comparable_times(final_results):
         reasons.append(f"Hardware or numbers of threads differ: {names}.")
         fine = [False] * len(fine)
     return fine, reasons
+
+
+def _load_of_others(record):
+    """Running processes per core, without the threads of the run itself."""
+    others = (record.get("load") or 0.0) - (record.get("threads") or 1)
+    return others / (record.get("cores") or 1)
 
 
 def in_digits(seconds):

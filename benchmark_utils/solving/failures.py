@@ -6,10 +6,11 @@ benchopt 1.10 prints the traceback of a solver that raises, goes on with the oth
 exits with 0 as soon as one of them has a result: a job on a cluster, or continuous
 integration, passes for a success. (Its BENCHOPT_RAISE_ON_ERROR stops at the first error
 instead, and loses the results of the others.) A dataset that raises ends the command,
-and the results of all are lost; here, it is left out. Both ``benchopt run`` and this module
-look ``_run_benchmark`` up in benchopt.runner; objective.py, which imports this module,
-is loaded first. In pytest and in a Python session nothing changes: their callers get
-the results, and read the tracebacks.
+and the results of all are lost; here, it is left out.
+
+Both ``benchopt run`` and this module look ``_run_benchmark`` up in benchopt.runner;
+objective.py, which imports this module, is loaded first. In pytest and in a Python
+session nothing changes: their callers get the results, and read the tracebacks.
 """
 
 import sys

@@ -26,8 +26,15 @@ NO_MODEL = dinv.physics.NoiseModel
 OUT_OF_RANGE = 20
 
 
-def as_measurements(y):
-    """y as a tensor of finite floats, where it is."""
+# k-space, whose values are complex and which deepinv has as real and imaginary parts.
+K_SPACE = dinv.physics.MRI | dinv.physics.MultiCoilMRI
+
+
+def as_measurements(y, physics):
+    """y as a tensor of finite floats, where it is.
+
+    Complex k-space (B, H, W), or (B, coils, H, W), becomes (B, 2, ...).
+    """
     if isinstance(y, np.ndarray):
         # torch takes neither flipped arrays nor those of another order of bytes.
         y = np.ascontiguousarray(y, dtype=y.dtype.newbyteorder("="))
@@ -36,8 +43,12 @@ def as_measurements(y):
             f"y is a {type(y).__name__}: it must be a tensor or a numpy array (B, ...)."
         )
     measured = torch.as_tensor(y).detach()
+    if measured.is_complex() and isinstance(physics, K_SPACE):
+        measured = torch.view_as_real(measured).movedim(-1, 1).contiguous()
     if measured.is_complex():
-        raise NotApplicable("y is complex: give torch.view_as_real of it.")
+        raise NotApplicable(
+            "y is complex: give its real and imaginary parts, as physics.A does."
+        )
     if not measured.is_floating_point():
         raise NotApplicable(
             f"y has whole numbers ({measured.dtype}): give floats, of images with "
@@ -66,6 +77,8 @@ def batch_of(y, physics, noise_level=None):
             f"y has the shape {tuple(y.shape)}: it must be a batch (B, C, H, W), as "
             "y[None] is."
         )
+    if isinstance(physics, K_SPACE):
+        _check_k_space(y, physics)
     try:
         x = physics.A_adjoint(y)
     except (RuntimeError, ValueError, IndexError) as error:
@@ -94,6 +107,25 @@ def batch_of(y, physics, noise_level=None):
         _check_range(y, physics, x.shape)
     names = tuple(f"image {i}" for i in range(len(y)))
     return Batch(y=y, physics=physics, names=names, domain=domain), said
+
+
+def _check_k_space(y, physics):
+    """Raise ``NotApplicable`` where y, the mask and the maps are not of one size."""
+    is_multicoil = isinstance(physics, dinv.physics.MultiCoilMRI)
+    sizes = {"the mask": physics.mask.shape[-2:]}
+    if is_multicoil:
+        sizes["the coil maps"] = physics.coil_maps.shape[-2:]
+        if y.ndim == 5 and y.shape[2] != physics.coil_maps.shape[1]:
+            raise NotApplicable(
+                f"y has {y.shape[2]} coils, and physics has maps of "
+                f"{physics.coil_maps.shape[1]}."
+            )
+    for what, size in sizes.items():
+        if tuple(size) != tuple(y.shape[-2:]):
+            raise NotApplicable(
+                f"y has {y.shape[-2]}x{y.shape[-1]} values of k-space, and {what} of "
+                f"physics {size[0]}x{size[1]}."
+            )
 
 
 @torch.no_grad()
@@ -135,7 +167,7 @@ def _noise_of(y, physics, noise_level):
 
 def _estimated_noise(y, physics):
     """The level of the noise of a batch of images (B, C, H, W)."""
-    is_k_space = isinstance(physics, dinv.physics.MRI | dinv.physics.MultiCoilMRI)
+    is_k_space = isinstance(physics, K_SPACE)
     has_holes = isinstance(physics, dinv.physics.Inpainting) and not physics.mask.all()
     if is_k_space or has_holes:
         what = "k-space" if is_k_space else "images with missing pixels"

@@ -80,7 +80,7 @@ def restore(
     LEVEL.or_none().check("noise_level", noise_level)
     with standard_modes():
         check_device(device)
-        measured = as_measurements(y)
+        measured = as_measurements(y, physics)
         # What is on the CPU here goes to the solver's device with the batches.
         batch, said = batch_of(measured.to("cpu", torch.float32), physics, noise_level)
         instance = _instance(solver, parameters, seed)

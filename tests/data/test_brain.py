@@ -94,6 +94,6 @@ def test_complex_arrays_of_numpy_become_two_channels():
 def test_problems_of_photographs_are_not_those_of_the_brain(get_data):
     data = get_data("brain", problem="denoising")
     assert data["unavailable"] == (
-        "Unknown problem 'denoising'. The problems are: mri, multicoil_mri, or "
-        "/my/file.py with a function make_physics(shape, generator)."
+        "There is no problem 'denoising' for these images. The problems are: mri, "
+        "multicoil_mri, or /my/file.py with a function make_physics(shape, generator)."
     )

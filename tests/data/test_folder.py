@@ -8,6 +8,8 @@ from conftest import BENCHMARK
 from PIL import Image
 
 from benchmark_utils.common.naming import short_value
+from benchmark_utils.data import ATTENUATIONS, COMPLEX_IMAGES
+from benchmark_utils.physics import CT_PROBLEMS, MRI_PROBLEMS, PROBLEMS
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (16, 12, 3), dtype=np.uint8)
 
@@ -163,3 +165,53 @@ def test_an_image_that_is_added_or_changed_makes_another_cache_key(folder):
 )
 def test_paths_are_short_in_names(value, shown):
     assert short_value(value) == shown
+
+
+# MRI and tomography
+
+
+@pytest.fixture
+def slices(tmp_path):
+    """Two slices in grey, one in complex values, and one in colours."""
+    rng = np.random.default_rng(0)
+    grey = rng.integers(0, 256, (48, 48), dtype=np.uint8)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(grey).save(tmp_path / name)
+    phase = np.exp(1j * rng.uniform(-3, 3, (48, 48)))
+    np.save(tmp_path / "c.npy", grey / 255 * phase)
+    Image.fromarray(rng.integers(0, 256, (48, 48, 3), np.uint8)).save(
+        tmp_path / "d.png"
+    )
+    return tmp_path, torch.from_numpy(grey / 255).float(), torch.from_numpy(phase)
+
+
+@pytest.mark.parametrize("problem", MRI_PROBLEMS)
+def test_mri_takes_grey_slices_as_magnitudes_and_complex_ones_as_they_are(
+    problem, slices, get_data, capsys
+):
+    folder, grey, phase = slices
+    (batch,) = get_data("folder", path=str(folder), problem=problem)["test"]
+    assert batch.domain == COMPLEX_IMAGES and batch.names == ("a.png", "b.png", "c.npy")
+    for x in batch.x:
+        torch.testing.assert_close(x.norm(dim=0), grey)
+    torch.testing.assert_close(torch.complex(*batch.x[2]), (grey * phase).cfloat())
+    # Each magnitude has a phase of its own.
+    assert not torch.allclose(batch.x[0], batch.x[1], atol=0.1)
+    assert "d.png has colours: convert it to grey" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("problem", CT_PROBLEMS)
+def test_tomography_takes_grey_slices_as_attenuations(problem, slices, get_data):
+    folder, grey, _ = slices
+    options = {"path": str(folder), "problem": problem, "n_angles": 12}
+    (batch,) = get_data("folder", pattern="?.png", **options)["test"]
+    assert batch.domain == ATTENUATIONS and batch.names == ("a.png", "b.png")
+    torch.testing.assert_close(batch.x[0, 0], grey)
+    assert batch.y.shape[-1] == 12
+    reason = get_data("folder", **options)["unavailable"]
+    assert "c.npy is complex: tomography sees attenuations" in reason
+
+
+def test_without_a_problem_a_folder_has_those_of_photographs():
+    (dataset,) = BENCHMARK.check_dataset_patterns(["folder"], class_only=True)
+    assert dataset.parameters["problem"] == list(PROBLEMS)

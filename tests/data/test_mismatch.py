@@ -147,6 +147,14 @@ def test_the_noise_that_is_told_has_so_many_times_the_deviation(
     )
 
 
+def test_half_of_the_noise_of_a_sinogram_is_what_its_data_term_has(get_data):
+    told, right = (
+        get_data("chest", problem="ct", img_size=64, told_noise=factor)["test"][0]
+        for factor in (0.5, 1.0)
+    )
+    assert noise_level(told.physics) == pytest.approx(0.5 * noise_level(right.physics))
+
+
 @pytest.mark.parametrize("boundary", ["circular", "valid"])
 def test_the_kernel_that_is_told_is_the_gaussian_of_the_other_width(boundary):
     options = {"boundary": boundary, "shape": (3, 48, 40)}

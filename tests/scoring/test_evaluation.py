@@ -235,6 +235,37 @@ def test_the_operator_may_be_given_in_several_forms(physics, output):
     assert (report.table.psnr > 5).all()
 
 
+BOX = torch.nn.functional.pad(torch.full((12, 10), 0.8), (6, 8, 6, 6))
+SLICES = {"a": BOX, "b": BOX.flip(1)}
+
+
+@pytest.mark.parametrize("problem", ["mri", "ct_sparse"])
+def test_slices_in_grey_are_for_mri_and_tomography(problem, output):
+    report = evaluate(
+        lambda y, physics: physics.A_adjoint(y),
+        images=SLICES,
+        physics=problem,
+        against="TV[n_iter=30]",
+        output=output,
+    )
+    psnr = report.table.set_index("solver_name").psnr
+    assert psnr["TV[n_iter=30]"] > psnr["My method"] + 1
+    assert {"nmse", "haarpsi"} <= set(report.table)
+
+
+def test_complex_images_are_for_an_operator_of_the_user(output):
+    x = torch.polar(IMAGES[0, 0], 3 * IMAGES[0, 1])
+    report = evaluate(
+        lambda y, physics: physics.A_adjoint(y),
+        images={"a": x},
+        physics=dinv.physics.MRI(mask=torch.ones(1, 1, *x.shape)),
+        noise_level=0.01,
+        output=output,
+    )
+    # Of magnitudes, noise across the phase is not seen.
+    assert 39 < report.table.psnr.item() < 44
+
+
 def test_a_module_is_evaluated_in_eval_mode_and_left_as_it_is(output):
     class Network(torch.nn.Module):
         def __init__(self):
@@ -270,6 +301,7 @@ def test_nothing_is_printed_but_what_the_function_prints(output, capfd):
         ({"dataset": "simulated", "against": ["TVV"]}, "TVV"),
         ({"images": IMAGES}, "physics is what measures the images"),
         ({"physics": "sr4", "dataset": "natural"}, "physics is for images"),
+        ({"noise_level": 0.5, "dataset": "natural"}, "noise_level is for images"),
         ({"images": 3, "physics": "sr4"}, "images must be"),
         ({"images": {}, "physics": "sr4"}, "images must be"),
         (
@@ -278,7 +310,7 @@ def test_nothing_is_printed_but_what_the_function_prints(output, capfd):
         ),
         ({"images": "/no/folder", "physics": "sr4"}, "images=/no/folder is not there"),
         ({"images": 255 * IMAGES, "physics": "sr4"}, "look like 0..255"),
-        ({"images": IMAGES, "physics": "no"}, "Unknown problem 'no'"),
+        ({"images": IMAGES, "physics": "no"}, "There is no problem 'no'"),
         ({"images": IMAGES, "physics": 3}, "physics is a int: it must be"),
         (
             {"images": IMAGES, "physics": dinv.physics.PhaseRetrieval(lambda x: x)},

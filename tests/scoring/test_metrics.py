@@ -1,5 +1,6 @@
 """The scores are what their formulas say, and never hide a failure."""
 
+import copy
 import io
 import json
 import math
@@ -11,6 +12,7 @@ import pytest
 import skimage.data
 import torch
 from conftest import BENCHMARK
+from deepinv.physics import PoissonNoise
 from operators import make_physics
 from PIL import Image
 from skimage.metrics import structural_similarity
@@ -22,6 +24,7 @@ from benchmark_utils.physics.data_term import data_term
 from benchmark_utils.physics.noise import noise_level
 from benchmark_utils.physics.problems import PROBLEMS
 from benchmark_utils.scoring import metrics
+from benchmark_utils.scoring.scores import References, scores_of_images
 
 COSTLY = {"ssim", "psnr_range", "psnr_kernel", "lpips"}
 
@@ -58,6 +61,42 @@ def test_errors_in_the_range_and_in_the_kernel_add_up_to_the_error(problem):
     parts = metrics.range_and_kernel_psnr(fit, x_hat, batch.x)
     total = mse(metrics.psnr(x_hat, batch.x))
     torch.testing.assert_close(sum(mse(part) for part in parts), total)
+
+
+def errors_split(batch, x_hat):
+    """psnr_range and psnr_kernel of each image, as results have them."""
+    found = scores_of_images(References([batch]).compared_to([x_hat]))
+    return [found[name] for name in ("psnr_range", "psnr_kernel")]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_what_an_operator_loses_does_not_depend_on_its_noise(problem):
+    batch = measured(problem)
+    x_hat = batch.x + 0.1 * torch.randn(batch.x.shape)
+    physics = copy.deepcopy(batch.physics)
+    physics.noise_model = PoissonNoise(gain=0.02, clip_positive=True)
+    counted = replace(batch, physics=physics, y=physics(batch.x))
+    for ours, expected in zip(errors_split(counted, x_hat), errors_split(batch, x_hat)):
+        torch.testing.assert_close(ours, expected, equal_nan=True)
+
+
+def test_what_a_scan_loses_does_not_depend_on_its_photons(get_data):
+    options = {"problem": "ct_sparse", "img_size": 32}
+    (batch,) = get_data("chest", **options)["test"]
+    (counted,) = get_data("chest", noise="low_dose", **options)["test"]
+    x_hat = batch.x + 0.05 * torch.randn(batch.x.shape)
+    for ours, expected in zip(errors_split(counted, x_hat), errors_split(batch, x_hat)):
+        torch.testing.assert_close(ours, expected)
+
+
+def test_the_parts_of_a_complex_error_are_per_pixel_as_the_psnr_is(get_data):
+    (batch, *_) = get_data("brain", problem="mri", img_size=64, n_images=1)["test"]
+    f = data_term(batch.physics, batch.y)
+    error = 0.02 * torch.randn(batch.x.shape)
+    lost = error - f.project_on_range(error)
+    _, kernel = errors_split(batch, batch.x + lost)
+    expected = -10 * (lost.square().sum() / lost[0, 0].numel()).log10()
+    assert float(kernel) == pytest.approx(float(expected), abs=1e-3)
 
 
 def test_an_error_that_a_blur_erases_is_in_its_kernel_and_a_constant_is_not():

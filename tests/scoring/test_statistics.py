@@ -9,6 +9,7 @@ from benchmark_utils.scoring.statistics import (
     compare,
     compared_to_best,
     draws,
+    of_own_images,
     paired_interval,
 )
 from benchmark_utils.scoring.tables import cells
@@ -195,6 +196,37 @@ def test_over_datasets_an_image_is_drawn_with_all_that_is_known_of_it():
     # With images of its own, each dataset is drawn alone.
     two.index = two.index.set_levels([f"{i}" for i in range(8)], level="image")
     assert compared_to_best(one, two)["cannot_be_told_apart"].all()
+
+
+def test_datasets_that_share_some_of_their_images_are_drawn_together():
+    rng = np.random.default_rng(1)
+    gain = rng.normal(0.2, 1, 20)
+
+    def on(dataset, n):
+        values = {"a": 30 + gain[:n], "b": np.full(n, 30.0)}
+        return draws(scores(values, dataset))[dataset]
+
+    both = compared_to_best(on("one", 20), on("two", 20)).loc["b"]
+    nearly = compared_to_best(on("one", 20), on("two", 19)).loc["b"]
+    assert nearly["high"] - nearly["low"] == pytest.approx(
+        both["high"] - both["low"], rel=0.1
+    )
+    expected = -(gain.mean() + gain[:19].mean()) / 2
+    assert nearly["difference"] == pytest.approx(expected)
+
+
+def test_what_two_datasets_share_with_a_third_brings_all_together():
+    tables = [
+        pd.DataFrame({"a": [1.0, 3.0]}, index=["x", "y"]),
+        pd.DataFrame({"a": [5.0]}, index=["z"]),
+        pd.DataFrame({"a": [7.0, 8.0]}, index=["y", "z"]),
+        pd.DataFrame({"a": [2.0]}, index=["w"]),
+    ]
+    together, alone = of_own_images(tables)
+    assert sorted(together.index) == ["x", "y", "z"] and list(alone.index) == ["w"]
+    assert together["a"].mean() == pytest.approx(sum(t["a"].mean() for t in tables[:3]))
+    # x is one of the two images of the first table, and of three in all.
+    assert together.loc["x", "a"] == pytest.approx(1.0 * 3 / 2)
 
 
 def test_a_comparison_counts_wins_and_has_the_p_value_of_wilcoxon():

@@ -5,6 +5,7 @@ import torch
 from operators import make_physics
 
 from benchmark_utils.data import IMAGES, Batch
+from benchmark_utils.physics import unweighted_data_term
 from benchmark_utils.physics.noise import draw_measurements
 from benchmark_utils.priors.denoisers import CountedDenoiser
 from benchmark_utils.scoring.results import last_rows
@@ -57,3 +58,13 @@ def test_a_noise_that_does_not_exist_is_answered_with_those_that_do(get_data):
     assert reason == (
         "noise must be one of gaussian, poisson, poisson_gaussian, not 'salt'."
     )
+
+
+@pytest.mark.parametrize("problem", ["denoising", "gaussian_deblurring", "sr4"])
+def test_the_adjoint_is_that_of_the_operator_without_weights(problem, get_iterates):
+    generator = torch.Generator().manual_seed(0)
+    physics = make_physics(problem, (3, 32, 32), generator, noise="poisson", gain=0.01)
+    y = draw_measurements(physics, torch.rand(1, 3, 32, 32), generator)
+    (x_hat,) = get_iterates("Adjoint", Batch(y, physics, domain=IMAGES))
+    lipschitz = unweighted_data_term(physics, y).lipschitz
+    torch.testing.assert_close(x_hat, physics.A_adjoint(y) / lipschitz)

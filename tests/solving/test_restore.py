@@ -1,5 +1,7 @@
 """A measurement without truth is restored by any solver of the benchmark."""
 
+import re
+
 import deepinv as dinv
 import numpy as np
 import pytest
@@ -95,6 +97,44 @@ def test_noise_that_cannot_be_estimated_is_asked_for(problem, get_data):
     batch.physics.noise_model = dinv.physics.ZeroNoise()
     with pytest.raises(NotApplicable, match="cannot be estimated: give noise_level"):
         restore(batch.y, batch.physics, "Adjoint")
+
+
+@pytest.mark.parametrize("problem", ["mri", "multicoil_mri"])
+def test_complex_k_space_is_taken_as_it_is(problem, get_data):
+    (batch,) = get_data("brain", problem=problem, img_size=64, n_images=2)["test"]
+    y = torch.view_as_complex(batch.y.movedim(1, -1).contiguous())
+    expected = restore(batch.y, batch.physics, "TV[n_iter=3]")
+    torch.testing.assert_close(restore(y, batch.physics, "TV[n_iter=3]"), expected)
+
+
+def k_space(**changes):
+    y = torch.zeros(1, 2, 4, 16, 16)
+    physics = {"mask": torch.ones(1, 1, 16, 16), "coil_maps": torch.ones(1, 4, 16, 16)}
+    physics["coil_maps"] = (physics["coil_maps"] / 2).to(torch.complex64)
+    return y, dinv.physics.MultiCoilMRI(**physics | changes)
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        (
+            {"coil_maps": torch.ones(1, 8, 16, 16, dtype=torch.complex64)},
+            "y has 4 coils, and physics has maps of 8.",
+        ),
+        (
+            {"coil_maps": torch.ones(1, 4, 12, 16, dtype=torch.complex64)},
+            "y has 16x16 values of k-space, and the coil maps of physics 12x16.",
+        ),
+        (
+            {"mask": torch.ones(1, 1, 8, 16)},
+            "y has 16x16 values of k-space, and the mask of physics 8x16.",
+        ),
+        ({"mask": torch.zeros(1, 1, 16, 16)}, "measures nothing: A of any image is 0"),
+    ],
+)
+def test_k_space_that_does_not_fit_its_physics_is_said(changes, sentence):
+    with pytest.raises(NotApplicable, match=re.escape(sentence)):
+        restore(*k_space(**changes), "TV", noise_level=0.01)
 
 
 def test_a_result_that_diverged_is_said(measured, solver_file):
