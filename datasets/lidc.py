@@ -35,6 +35,8 @@ class Dataset(ImageDataset):
 
     def load(self, split):
         slices = self.slices()
+        if not len(slices):
+            raise Unavailable(f"{data_folder(self.name)} has no slice (.dcm).")
         middles = {}
         for i, slice_ in enumerate(slices.sample_identifiers):
             middles.setdefault(slice_.scan_folder, []).append(i)
@@ -49,7 +51,14 @@ class Dataset(ImageDataset):
     @staticmethod
     def named(slices, index):
         slice_ = slices.sample_identifiers[index]
-        return f"{slice_.patient_id}_{slice_.slice_fname}", slices[index]
+        name = f"{slice_.patient_id}_{slice_.slice_fname}"
+        try:
+            return name, slices[index]
+        # pydicom has an error for each way in which a file is damaged.
+        except Exception as error:
+            raise Unavailable(
+                f"{name} of {slice_.scan_folder} cannot be read: {error}"
+            ) from error
 
     def slices(self):
         folder = data_folder(self.name)

@@ -59,11 +59,13 @@ def read_slices(path, n):
     try:
         with h5py.File(path) as file:
             images = file["data"][:n]
-    except (OSError, KeyError) as error:
+    # A group, or a single number, has no rows.
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise Unavailable(
             f"{path} is not a file of LoDoPaB-CT, which has images under 'data'."
         ) from error
-    if images.ndim != 3 or (len(images) and not 0 <= images.min() <= images.max() <= 1):
+    is_stack = images.ndim == 3 and (images.size > 0 or n == 0)
+    if not is_stack or (n and not 0 <= images.min() <= images.max() <= 1):
         raise NotApplicable(
             f"{path} has images of shape {images.shape} that are not in [0, 1], or not "
             "in rows and columns: those of LoDoPaB-CT are."

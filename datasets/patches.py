@@ -50,7 +50,7 @@ class Dataset(Described, ReadsImages, ShortName, BaseDataset):
         "missing": SHARE(0.5),
         "patch_size": COUNT(8),
         "n_signals": COUNT(10000),
-        "n_train": COUNT(2000),
+        "n_train": COUNT(10000),
         "noise_level": LEVEL(0.01),
     }
     test_parameters = {

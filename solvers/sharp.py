@@ -61,6 +61,11 @@ class Solver(IterativeSolver):
         for _ in range(self.n_iter):
             degraded = D(x, self.generator)
             H = degraded.operator
+            if H is None:
+                raise NotApplicable(
+                    f"SHARP needs a linear degradation, and that of {self.prior} is "
+                    "not."
+                )
             residual = x - self.R.restore(degraded, x.shape[-2:])
             prior_gradient = adjoint(H, x, H(residual))
             data_gradient = f.grad(x) / f.lipschitz

@@ -83,7 +83,13 @@ def central_slices(path, n_slices):
         n_slices = min(n_slices, len(kspace))
         first = (len(kspace) - n_slices) // 2
         for index in range(first, first + n_slices):
-            image = _image(torch.from_numpy(kspace[index]), path) / largest
+            try:
+                values = torch.from_numpy(kspace[index])
+            except OSError as error:
+                raise Unavailable(
+                    f"{path}, slice {index} cannot be read: {error}"
+                ) from error
+            image = _image(values, path) / largest
             crop = [min(*sides) for sides in zip(size, image.shape)]
             yield f"{path.stem} slice {index}", _crop(image, crop)
 
@@ -94,19 +100,24 @@ def _checked(file, path):
     def refuse(reason):
         raise NotApplicable(f"{path} {reason}; {LAYOUT}.")
 
+    h5py = import_h5py()
     kspace = file.get("kspace")
-    if kspace is None:
-        refuse(f"has no kspace (it has {', '.join(file) or 'nothing'})")
+    if not isinstance(kspace, h5py.Dataset):
+        refuse(f"has no array kspace (it has {', '.join(file) or 'nothing'})")
     if kspace.ndim not in (3, 4) or kspace.dtype.kind != "c":
         refuse(f"has a kspace of shape {kspace.shape} and dtype {kspace.dtype}")
     if 0 in kspace.shape:
         refuse(f"has a kspace of shape {kspace.shape}: it is empty")
     if "mask" in file:
         refuse("has a mask: its k-space is undersampled, and there is no truth")
-    found = [file[name] for name in RECONSTRUCTIONS if name in file]
+    found = [file.get(name) for name in RECONSTRUCTIONS]
+    found = [array for array in found if isinstance(array, h5py.Dataset)]
     if not found or found[0].ndim != 3:
         refuse("has no reconstruction")
-    largest = float(file.attrs.get("max", np.nan))
+    try:
+        largest = float(file.attrs.get("max", np.nan))
+    except (TypeError, ValueError):
+        refuse(f"has an attribute max that is no number ({file.attrs['max']!r})")
     if not (math.isfinite(largest) and largest > 0):
         refuse(f"has no attribute max above 0 (it is {largest})")
     return kspace, found[0].shape[-2:], largest
@@ -119,7 +130,10 @@ def _image(kspace, path):
     images = MRI.ifft(kspace.to(torch.complex64))
     if images.ndim == 2:
         return images
-    maps = estimated_maps(as_channels(kspace[None].to(torch.complex64)))
+    try:
+        maps = estimated_maps(as_channels(kspace[None].to(torch.complex64)))
+    except NotApplicable as error:
+        raise NotApplicable(f"{path}: {error}") from error
     return (maps[0].conj() * images).sum(0)
 
 

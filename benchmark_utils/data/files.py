@@ -66,7 +66,15 @@ def read_image(path, background=1.0):
     except FileNotFoundError:
         raise
     # Pillow, torchvision and tifffile have an error each for what they cannot read.
-    except (OSError, SyntaxError, RuntimeError, ValueError, ImportError) as error:
+    except (
+        OSError,
+        SyntaxError,
+        RuntimeError,
+        ValueError,
+        ImportError,
+        MemoryError,
+        Image.DecompressionBombError,
+    ) as error:
         lines = str(error).splitlines() or [type(error).__name__]
         raise Unavailable(
             f"{path} is not an image that can be read: {lines[0]}"

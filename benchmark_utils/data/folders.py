@@ -19,6 +19,8 @@ def existing_folder(parameter, value):
     NotApplicable
         There is nothing of this name, or it is no folder.
     """
+    if not str(value).strip():
+        raise NotApplicable(f"{parameter} is empty: give the folder of the images.")
     path = Path(str(value)).expanduser()
     if path.is_dir():
         return path
@@ -95,5 +97,5 @@ def _read(path):
     try:
         return np.load(path, allow_pickle=False)
     # EOFError is that of an empty file.
-    except (EOFError, OSError, ValueError) as error:
+    except (EOFError, MemoryError, OSError, ValueError) as error:
         raise Unavailable(f"{path} is no array that can be read: {error}") from error

@@ -78,6 +78,11 @@ def own_problem(physics, noise_level=None):
     """
     if isinstance(physics, str):
         return make_problem(physics, ALL_PROBLEMS, noise_level=noise_level)
+    if isinstance(physics, type):
+        raise NotApplicable(
+            f"physics is the class {physics.__name__}: give an operator, as "
+            f"{physics.__name__}(...)."
+        )
     if not callable(physics) or (
         isinstance(physics, dinv.physics.Physics)
         and not isinstance(physics, dinv.physics.LinearPhysics)

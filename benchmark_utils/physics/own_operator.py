@@ -9,6 +9,7 @@ the CPU; y may have any shape. What is random in it is drawn from ``generator``.
 
 import math
 import sys
+import warnings
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -26,6 +27,8 @@ FUNCTION = "make_physics"
 ADJOINT_TOLERANCE = 1e-3
 # Of A of 0 to A of white noise: above what rounding makes.
 OFFSET_TOLERANCE = 1e-5
+# Of ||A||: beyond, what solvers make of measurements of another unit is worse by dBs.
+USUAL_NORMS = (0.1, 2.0)
 
 
 def split_name(problem):
@@ -52,9 +55,10 @@ def load_function(problem):
     status = file.stat()
     module = _module(file.resolve(), status.st_mtime_ns, status.st_size)
     function = getattr(module, name, None)
-    if not callable(function):
+    if not callable(function) or isinstance(function, type):
         raise NotApplicable(
-            f"problem={problem}: {file} has no function {name}(shape, generator)."
+            f"problem={problem}: {file} has no function {name or FUNCTION}"
+            "(shape, generator)."
         )
     return function
 
@@ -158,11 +162,22 @@ def _check_adjoint(physics, shape, label):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(shape, generator=generator)
     Ax = physics.A(x)
+    if not torch.is_tensor(Ax) or Ax.ndim < 2:
+        what = (
+            f"tensors of shape {tuple(Ax.shape)}"
+            if torch.is_tensor(Ax)
+            else (f"a {type(Ax).__name__}")
+        )
+        raise NotApplicable(
+            f"{label} gives an operator whose measurements are {what}: they must be "
+            "one tensor (B, ...). Several are concatenated."
+        )
     if not bool(Ax.any()):
         raise NotApplicable(
             f"{label} gives an operator that measures nothing: A of any image is 0. "
             "Is its mask empty?"
         )
+    _check_norm(physics, x, Ax, label)
     offset = float(physics.A(torch.zeros(shape)).abs().max())
     if not offset <= OFFSET_TOLERANCE * float(Ax.abs().max()):
         raise NotApplicable(
@@ -189,4 +204,18 @@ def _check_adjoint(physics, shape, label):
             f"{label} gives an operator whose A_adjoint is not the adjoint of A: "
             f"<A x, v> is {left:.6g}, and <x, A^T v> is {right:.6g}. A must be linear; "
             "deepinv.physics.adjoint_function makes the adjoint of any such A."
+        )
+
+
+def _check_norm(physics, x, Ax, label):
+    """Warn of an operator of another norm than 1, by two images."""
+    ones = torch.ones_like(x)
+    pairs = (Ax, x), (physics.A(ones), ones)
+    norm = max(float(image.norm() / seen.norm()) for image, seen in pairs)
+    low, high = USUAL_NORMS
+    if not low <= norm <= high:
+        warnings.warn(
+            f"{label} gives an operator with ||A|| of about {norm:.3g}: the values of "
+            "solvers are for operators with 1. Divide A, y and the noise level by it.",
+            stacklevel=2,
         )

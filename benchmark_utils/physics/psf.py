@@ -38,6 +38,10 @@ def read_kernel(path):
     # Each reader of pictures has errors of its own.
     except (EOFError, OSError, ValueError, SyntaxError) as error:
         raise Unavailable(f"The kernel {path} cannot be read: {error}") from error
+    if not isinstance(values, np.ndarray):
+        raise NotApplicable(
+            f"The kernel {path} holds several arrays: give one, as .npy."
+        )
     if values.ndim == 3 and values.shape[2] in (1, 3, 4) and not is_array:
         values = values[..., :3].mean(2)
     # A kernel of one row blurs along it.

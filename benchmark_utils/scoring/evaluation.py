@@ -31,8 +31,12 @@ from benchmark_utils.scoring.functions import solver_from_function
 from benchmark_utils.scoring.report import Report
 from benchmark_utils.scoring.results import final_scores
 from benchmark_utils.solving.by_name import datasets_by_name, solvers_by_name
+from benchmark_utils.solving.failures import failing_on_errors
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# Of a file, with what its page and a second run add to it.
+LONGEST_NAME = 150
 
 
 def as_list(patterns):
@@ -60,9 +64,15 @@ def check_arguments(
         raise NotApplicable(
             f"output is a name, and the file goes to outputs/: not {output!r}."
         )
-    if not output.strip() or output.startswith("."):
-        raise NotApplicable(f"output is the name of a file, not {output!r}.")
-    if not isinstance(against, str | list | tuple | set):
+    is_name = output.strip() and not output.startswith(".") and "\0" not in output
+    if not is_name or len(output.encode()) > LONGEST_NAME:
+        raise NotApplicable(
+            f"output is the name of a file, of {LONGEST_NAME} bytes at most, not "
+            f"{output!r}."
+        )
+    if not isinstance(against, str | list | tuple | set) or not all(
+        isinstance(solver, str | Path) for solver in as_list(against)
+    ):
         raise NotApplicable(
             f'against is the name of a solver, as "TV", or a list of them: not '
             f"{against!r}."
@@ -202,12 +212,18 @@ def _check_is_new(name, solvers):
 def _evaluate(
     benchmark, function, datasets, name, against, output, requires_grad, device, verbose
 ):
+    asked = _names(datasets)
+    if twice := [dataset for dataset in asked if asked.count(dataset) > 1]:
+        raise NotApplicable(
+            f"Two datasets are called {twice[0]}: give their files and folders other "
+            "names, or evaluate them one by one."
+        )
     others = solvers_by_name(benchmark, as_list(against)) if against else []
     _check_is_new(name, [solver for solver, _ in others])
     failures, log = [], io.StringIO()
     ours = solver_from_function(function, name, requires_grad, failures)
     with noted_skips() as skipped, nullcontext() if verbose else quiet(log):
-        _, results = _run_benchmark(
+        _, results = failing_on_errors(_run_benchmark)(
             benchmark,
             solvers=[(ours, {}), *others],
             datasets=datasets,
@@ -219,7 +235,6 @@ def _evaluate(
             show_progress=verbose,
         )
     cause = failures[0] if failures else None
-    asked = _names(datasets)
     if results is None:
         raise RuntimeError(
             f"Nothing was evaluated on {', '.join(asked)}{_reason(cause, skipped)}"

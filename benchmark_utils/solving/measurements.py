@@ -42,6 +42,8 @@ def as_measurements(y, physics):
         raise NotApplicable(
             f"y is a {type(y).__name__}: it must be a tensor or a numpy array (B, ...)."
         )
+    if isinstance(y, np.ndarray) and y.dtype.kind not in "buifc":
+        raise NotApplicable(f"y is an array of {y.dtype}: it must have numbers.")
     measured = torch.as_tensor(y).detach()
     if measured.is_complex() and isinstance(physics, K_SPACE):
         measured = torch.view_as_real(measured).movedim(-1, 1).contiguous()

@@ -11,7 +11,7 @@ from benchopt.utils.run_context import RunContext
 from benchmark_utils.common.device import check_device
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.modes import standard_modes
-from benchmark_utils.common.parameters import LEVEL
+from benchmark_utils.common.parameters import LEVEL, whole
 from benchmark_utils.data.batches import measure
 from benchmark_utils.data.own_images import images_of
 from benchmark_utils.solving.by_name import solvers_by_name
@@ -78,6 +78,7 @@ def restore(
         this problem.
     """
     LEVEL.or_none().check("noise_level", noise_level)
+    whole(0).check("seed", seed)
     with standard_modes():
         check_device(device)
         measured = as_measurements(y, physics)

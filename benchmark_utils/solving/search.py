@@ -5,9 +5,12 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 
 from benchmark_utils.common.errors import NotApplicable
+from benchmark_utils.common.parameters import NUMBER
 
 # A value is on a bound, or near one, within these shares of the range, in logarithms.
 ON_BOUND, NEAR_BOUND = 0.01, 0.05
+# Above any that means something, and far from the largest of 32 bits.
+LARGEST = 1e12
 # A range that is too narrow goes this many times further.
 WIDER = 10
 
@@ -53,8 +56,8 @@ class Range:
     def check(self, name, value):
         """Raise ``NotApplicable`` unless it is a number of the right sign."""
         bound = ", 0 or more" if self.may_be_zero else " above 0"
-        number = isinstance(value, int | float) and math.isfinite(value)
-        if not number or value < 0 or (value == 0 and not self.may_be_zero):
+        is_number = NUMBER.is_valid(value) and value <= LARGEST
+        if not is_number or value < 0 or (value == 0 and not self.may_be_zero):
             raise NotApplicable(f"{name} must be a number{bound}, not {value!r}.")
 
     def n_values(self, parameters):

@@ -173,7 +173,11 @@ def test_lodopab_is_read_in_its_layout_with_our_largest_attenuation(folder, get_
     "images, sentence",
     [
         (None, "has no ground_truth_test_000.hdf5: get LoDoPaB-CT from https"),
-        (np.zeros((0, 8, 8)), "There is no test image"),
+        (
+            np.zeros((0, 8, 8)),
+            "ground_truth_test_000.hdf5 has images of shape (0, 8, 8)",
+        ),
+        (np.zeros(()), "is not a file of LoDoPaB-CT"),
         (np.full((1, 8, 8), np.nan), "that are not in [0, 1]"),
         (np.full((1, 8, 8), -1000.0), "that are not in [0, 1]"),
         (np.zeros((8, 8)), "not in rows and columns"),
@@ -241,6 +245,15 @@ def test_lidc_is_the_middle_of_each_scan(folder, get_data):
     assert test.x.shape == (1, 1, 64, 64)
     assert test.x[0, 0, 0, [5, 60]].tolist() == pytest.approx([0, 0.6])
     assert train.x[0, 0, 0, [0, 5, 60]].tolist() == pytest.approx([0, 0.16, 0.6])
+
+
+def test_a_damaged_slice_of_lidc_is_named(folder, get_data):
+    write_lidc(folder, {"LIDC-IDRI-0001": np.full((1, 512, 512), -1000)})
+    (path,) = folder.rglob("*.dcm")
+    path.write_bytes(path.read_bytes()[:300000])
+    assert "1-001.dcm of " in get_data("lidc", **LIDC)["unavailable"]
+    path.unlink()
+    assert "has no slice (.dcm)" in get_data("lidc", **LIDC)["unavailable"]
 
 
 def test_a_folder_that_is_not_lidcs_is_refused(folder, get_data):

@@ -94,12 +94,13 @@ WRONG = {
     "kspace of another dtype": ({"kspace": np.ones((5, 40, 36))}, "dtype float64"),
     "a single slice": ({"kspace": np.ones((40, 36), "c8")}, "of shape (40, 36)"),
     "no slice": ({"kspace": np.ones((0, 40, 36), "c8")}, "it is empty"),
-    "no kspace": ({"kspace": None}, "has no kspace (it has"),
+    "no kspace": ({"kspace": None}, "has no array kspace (it has"),
     "NaN": ({"kspace": np.full((5, 40, 36), np.nan, "c8")}, "has NaN or infinite"),
     "undersampled": ({"mask": np.ones(36)}, "its k-space is undersampled"),
     "no reconstruction": ({"reconstruction_esc": None}, "has no reconstruction"),
     "no largest value": ({"max": None}, "no attribute max above 0 (it is nan)"),
     "a largest value of zero": ({"max": 0.0}, "no attribute max above 0 (it is 0.0)"),
+    "a largest value that is a text": ({"max": "a"}, "max that is no number ('a')"),
     "too small a largest value": ({"max": 0.5}, "its magnitudes are above 1"),
 }
 
@@ -111,6 +112,19 @@ def test_files_of_another_layout_are_refused_in_a_sentence(
     write(folder / "singlecoil_val" / "a.h5", volume(), **changes)
     message = data_of(get_data)["unavailable"]
     assert sentence in message and "\n" not in message
+
+
+def test_a_group_in_place_of_k_space_is_refused(folder, get_data):
+    write(folder / "singlecoil_val" / "a.h5", volume(), kspace=None)
+    with h5py.File(folder / "singlecoil_val" / "a.h5", "a") as file:
+        file.create_group("kspace")
+    assert "has no array kspace (it has" in data_of(get_data)["unavailable"]
+
+
+def test_coils_without_signal_are_those_of_a_file(folder, get_data):
+    write(folder / "multicoil_val" / "a.h5", 0 * volume(), "multicoil", max=1.0)
+    reason = data_of(get_data, coils="multicoil")["unavailable"]
+    assert "a.h5: Nothing is measured in the central" in reason
 
 
 def test_what_is_no_h5_file_is_refused_in_a_sentence(folder, get_data):

@@ -167,6 +167,21 @@ def test_paths_are_short_in_names(value, shown):
     assert short_value(value) == shown
 
 
+def test_a_file_that_is_too_large_to_be_read_is_left_out(folder, images, capsys):
+    Image.fromarray(np.zeros((14000, 14000), bool)).save(folder / "scan.png")
+    header = np.lib.format.header_data_from_array_1_0(np.zeros(1))
+    with (folder / "huge.npy").open("wb") as file:
+        header["shape"] = (999999, 999999, 9)
+        np.lib.format.write_array_header_1_0(file, header)
+    assert "grey.png" in images(folder)
+    said = capsys.readouterr().out
+    assert "scan.png" in said and "huge.npy" in said
+
+
+def test_an_empty_name_is_no_folder(get_data):
+    assert "path is empty: give the folder" in reason(get_data, path="")
+
+
 # MRI and tomography
 
 

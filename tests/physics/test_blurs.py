@@ -115,6 +115,10 @@ def test_what_is_no_kernel_is_said(values, sentence, tmp_path):
 
 def test_a_kernel_that_cannot_be_read_is_said(tmp_path, get_data):
     (tmp_path / "psf.png").write_bytes(b"no picture")
+    with (tmp_path / "several.npy").open("wb") as file:
+        np.savez(file, np.ones((3, 3)))
+    with pytest.raises(NotApplicable, match=r"several.npy holds several arrays"):
+        read_kernel(tmp_path / "several.npy")
     (tmp_path / "empty.npy").write_bytes(b"")
     (tmp_path / "empty.tif").write_bytes(b"")
     for name, sentence in (

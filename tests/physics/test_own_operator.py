@@ -104,6 +104,25 @@ def of_several_levels(shape, generator):
         dinv.physics.GaussianNoise(torch.tensor([0.1, 0.2]))
     )
 
+def stacked(shape, generator):
+    return dinv.physics.stack(dinv.physics.Denoising(), dinv.physics.Denoising())
+
+def one_number(shape, generator):
+    return dinv.physics.LinearPhysics(
+        A=lambda x, **kwargs: x.flatten(1).sum(1) / 100,
+        A_adjoint=lambda y, **kwargs: y[:, None, None, None].expand(-1, *shape) / 100,
+    )
+
+def of_nothing(shape, generator):
+    return dinv.physics.Inpainting(shape, torch.zeros(1, *shape[1:]))
+
+def large(shape, generator):
+    return dinv.physics.LinearPhysics(
+        A=lambda x, **kwargs: 10 * x, A_adjoint=lambda y, **kwargs: 10 * y
+    )
+
+Kind = dinv.physics.Denoising
+
 def breaks(shape, generator):
     return 1 / 0
 """
@@ -218,11 +237,20 @@ def test_solvers_restore_from_measurements_of_any_shape(function, file, run):
         ("counts", "a PoissonNoise of counts: set normalize=True"),
         ("of_no_known_kind", "not Mine"),
         ("of_several_levels", "several values of sigma"),
+        ("stacked", "measurements are a TensorList: they must be one tensor"),
+        ("one_number", "measurements are tensors of shape (2,): they must be"),
+        ("of_nothing", "measures nothing: A of any image is 0"),
+        ("Kind", "has no function Kind(shape, generator)"),
     ],
 )
 def test_what_is_no_operator_is_said(function, sentence, file, get_data):
     data = get_data("simulated", problem=f"{file}:{function}")
     assert sentence in data["unavailable"]
+
+
+def test_an_operator_of_another_norm_is_said(file, get_data):
+    with pytest.warns(UserWarning, match=r"\|\|A\|\| of about 10: the values of"):
+        get_data("simulated", problem=f"{file}:large")
 
 
 def test_a_linear_operator_may_round(file, get_data):

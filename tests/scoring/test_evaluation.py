@@ -236,6 +236,37 @@ def test_the_operator_may_be_given_in_several_forms(physics, output):
 
 
 BOX = torch.nn.functional.pad(torch.full((12, 10), 0.8), (6, 8, 6, 6))
+BROKEN = """
+import deepinv as dinv
+
+def make_physics(shape, generator):
+    return undefined
+"""
+
+
+def test_two_datasets_of_one_name_are_refused_before_anything_is_run(tmp_path, output):
+    for folder in ("A", "B"):
+        (tmp_path / folder / "psf").mkdir(parents=True)
+        np.save(tmp_path / folder / "psf" / "k.npy", np.ones((3, 3)))
+    kernels = ",".join(str(tmp_path / name / "psf" / "k.npy") for name in "AB")
+    calls = []
+    with pytest.raises(NotApplicable, match="Two datasets are called simulated"):
+        evaluate(
+            lambda y, physics: calls.append(1) or y,
+            f"simulated[problem=motion_deblurring,kernel=[{kernels}]]",
+            output=output,
+        )
+    assert not calls
+
+
+def test_a_bug_of_one_dataset_leaves_the_result_of_another(tmp_path, output, capfd):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    problems = f"[denoising,{tmp_path / 'broken.py'}]"
+    with pytest.raises(RuntimeError, match=r"has no result on .*other results are in"):
+        evaluate(lambda y, _: y, f"simulated[problem={problems}]", output=output)
+    assert "NameError" in capfd.readouterr().err
+
+
 SLICES = {"a": BOX, "b": BOX.flip(1)}
 
 
@@ -302,6 +333,14 @@ def test_nothing_is_printed_but_what_the_function_prints(output, capfd):
         ({"images": IMAGES}, "physics is what measures the images"),
         ({"physics": "sr4", "dataset": "natural"}, "physics is for images"),
         ({"noise_level": 0.5, "dataset": "natural"}, "noise_level is for images"),
+        ({"output": "y" * 200, "dataset": "natural"}, "of 150 bytes at most"),
+        ({"output": "a\0b", "dataset": "natural"}, "output is the name of a file"),
+        ({"against": [3], "dataset": "natural"}, "against is the name of a solver"),
+        (
+            {"images": IMAGES, "physics": dinv.physics.Denoising},
+            r"physics is the class Denoising: give an operator, as Denoising\(",
+        ),
+        ({"images": "", "physics": "sr4"}, "images is empty: give the folder"),
         ({"images": 3, "physics": "sr4"}, "images must be"),
         ({"images": {}, "physics": "sr4"}, "images must be"),
         (
