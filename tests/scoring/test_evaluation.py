@@ -682,7 +682,7 @@ def test_versions_in_names_are_told_apart(dummy_outputs):
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        ({"output": ""}, "output is the name of a file, not ''"),
+        ({"output": ""}, "output is the name of a file, of 150 bytes at most, not ''"),
         ({"output": " "}, "output is the name of a file"),
         ({"output": ".hidden"}, "output is the name of a file"),
         ({"output": ".."}, "output is the name of a file"),
