@@ -35,6 +35,8 @@ LOGARITHMIC = {"n_train"}
 COLUMNS = [f"p_dataset_{name}" for name in ("problem", *STRENGTHS)]
 SCORES = ("psnr_kernel", "psnr_range", "psnr")
 NONE = "No curve here: run a problem with several values of its strength"
+# An option is a part of the names of files.
+NO_PROBLEM = "none"
 
 
 def sweeps_over(strength, datasets):
@@ -92,7 +94,7 @@ def sweeps(df):
 
 
 def problem_options(df):
-    return list(sweeps(df)) or [NONE]
+    return list(sweeps(df)) or [NO_PROBLEM]
 
 
 class Plot(BasePlot):

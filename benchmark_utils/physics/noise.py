@@ -173,10 +173,11 @@ def variance(physics, y):
 def noise_level(physics, y=None):
     """Standard deviation of the noise on the scale of y, a float; at least 1e-3 of it.
 
-    Where it depends on the signal, that of the values of ``y`` together: the square
-    root of the harmonic mean of their variances, the level of a weighted data term;
-    holes are not measured, and count for nothing. That of photons, which is never 0,
-    may be lower.
+    Where it depends on the signal, that of the values of ``y`` together, all the images
+    of a batch: the square root of the harmonic mean of their variances, which is that
+    of the darkest values rather than the usual deviation, and the level of a weighted
+    data term; holes are not measured, and count for nothing. That of photons, which is
+    never 0, may be lower.
     """
     if isinstance(physics.noise_model, LowDoseNoise):
         return float((1 / variance(physics, y)).mean().rsqrt())

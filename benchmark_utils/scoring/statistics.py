@@ -32,9 +32,10 @@ def paired_interval(*groups, level=LEVEL):
 
     The percentile interval, which is too narrow for few images, is widened around the
     mean by sqrt(n / (n - 1)) t / z, with t and z the quantiles of Student's law of
-    n - 1 degrees of freedom and of the normal law (Hesterberg, 2015, "What teachers
-    should know about the bootstrap", section 4.3). One image tells nothing: the
-    interval is infinite.
+    n - 1 degrees of freedom and of the normal law, in the spirit of Hesterberg (2015,
+    "What teachers should know about the bootstrap", section 4.3), who widens the
+    percentiles. Where differences are skewed, it covers less than ``level``, as
+    Student's interval does. One image tells nothing: the interval is infinite.
 
     Parameters
     ----------

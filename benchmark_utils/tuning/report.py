@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 
+from benchmark_utils.physics import MRI_PROBLEMS
 from benchmark_utils.solving.search import Range
 from benchmark_utils.solving.tuned import parse_key, read_tuned
-from benchmark_utils.tuning.job import NOTHING, protocol_of
+from benchmark_utils.tuning.job import MAGNITUDES, NOTHING, protocol_of
 
 
 def report(solvers):
@@ -16,7 +17,7 @@ def report(solvers):
     """
     spaces = {s.name: getattr(s, "search_space", {}) for s in solvers}
     n_values = n_bound = n_nothing = seconds = untimed = 0
-    on_bound, untouched, old = [], [], []
+    on_bound, untouched, old, other_score = [], [], [], []
     same = defaultdict(list)
     entries = [
         (f"{dataset} {problem}", key, entry)
@@ -33,6 +34,9 @@ def report(solvers):
         if entry.get("note") == NOTHING:
             n_nothing += 1
             continue
+        is_complex = where.split(" ")[1].split("[")[0] in MRI_PROBLEMS
+        if is_complex and entry.get("scored") != MAGNITUDES:
+            other_score.append(f"{where} {key}")
         values, hit = _values(entry, space), _on_bound(entry, space)
         n_values, n_bound = n_values + len(values), n_bound + len(hit)
         if hit:
@@ -58,6 +62,8 @@ def report(solvers):
         *_listed(shared),
         f"{len(old)} entries are of an older protocol.",
         *_listed(old),
+        f"{len(other_score)} entries are of another score, and not of magnitudes.",
+        *_listed(other_score),
         f"{seconds} seconds of tuning; {untimed} entries do not say theirs.",
     ]
 

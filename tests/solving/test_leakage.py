@@ -25,7 +25,10 @@ OTHER_TRUTHS = {
 }
 
 
-@pytest.mark.parametrize("problem", ["inpainting", "denoising", "vectors"])
+PROBLEMS = ["inpainting", "denoising", "vectors", "ct_sparse", "mri", "multicoil_mri"]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize("name", SOLVERS)
 def test_the_truth_does_not_move_the_answer(name, problem, get_data, get_objective):
     dataset, parameters = DATA[problem]

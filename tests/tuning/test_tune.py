@@ -422,14 +422,22 @@ def test_the_report_counts_what_is_wrong(tuned_file):
                         "note": "nothing to tune",
                         "protocol": 2,
                     },
-                }
+                },
+                "mri": {
+                    "Wavelets": {"parameters": {"reg": 0.7}, **range_},
+                    "Pseudo-inverse": {
+                        "parameters": {"reg": 0.7},
+                        "scored": "magnitudes",
+                        **range_,
+                    },
+                },
             }
         }
     )
     lines = report(BENCHMARK.get_solvers())
     assert lines == [
-        "5 entries, 1 of them with nothing to tune.",
-        "2 of 4 tuned values are on a bound (50%).",
+        "7 entries, 1 of them with nothing to tune.",
+        "2 of 6 tuned values are on a bound (33%).",
         "  a sr4 TV[n_iter=3]: reg=1.0",
         "  a sr4 TV[n_iter=4]: reg=1.0",
         "1 entries are the untouched default.",
@@ -438,7 +446,9 @@ def test_the_report_counts_what_is_wrong(tuned_file):
         "  a sr4: TV[n_iter=3], TV[n_iter=4]",
         "1 entries are of an older protocol.",
         "  a sr4 TV",
-        "11 seconds of tuning; 2 entries do not say theirs.",
+        "1 entries are of another score, and not of magnitudes.",
+        "  a mri Wavelets",
+        "11 seconds of tuning; 4 entries do not say theirs.",
     ]
 
 
