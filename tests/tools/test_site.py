@@ -209,7 +209,7 @@ def test_nothing_comes_from_elsewhere_and_all_that_is_named_is_there(site, pages
 )
 def test_pictures_have_the_truth_first_then_the_best(name, site, pages):
     results = pd.read_parquet(RESULTS[name])
-    psnr = psnr_of_first_image(results)
+    found = psnr_of_first_image(results)
     datasets = results["dataset_name"].unique()
     for title, dataset in zip(column_labels(datasets), datasets):
         rows = results[(results["dataset_name"] == dataset) & results["truth"].notna()]
@@ -220,7 +220,7 @@ def test_pictures_have_the_truth_first_then_the_best(name, site, pages):
         first, second, *others = (path.read_bytes() for path in files)
         assert first == rows["truth"].iloc[0]
         assert second == rows["measurement"].iloc[0]
-        psnr_of = dict(zip(rows["reconstruction"], psnr[dataset][rows["solver_name"]]))
+        psnr_of = dict(zip(rows["reconstruction"], found[dataset][rows["solver_name"]]))
         assert sorted(others) == sorted(rows["reconstruction"])
         fine = others[: rows["psnr"].notna().sum()]
         psnrs = [psnr_of[png] for png in fine]
