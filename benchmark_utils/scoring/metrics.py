@@ -76,13 +76,12 @@ def range_and_kernel_psnr(f, x_hat, x, n_values=None):
     """PSNR of what the measurements determine, and of what they say nothing about.
 
     With P = A^+ A without the small singular values, the error splits as
-    ||P e||^2 + ||e - P e||^2 = ||e||^2, up to what P is of a projector where there is
-    no closed form; both parts
-    are divided by ``n_values``, the number of values that ``psnr`` compares: those of
-    x, or its pixels where x is complex. Singular values of a blur or of downsampling
-    below ``KERNEL_THRESHOLD`` times the largest count as zero. The second is infinite
-    where nothing is lost: what is left of the error there is rounding. f has no weights
-    (``unweighted_data_term``): they would move both parts.
+    ||P e||^2 + ||e - P e||^2 = ||e||^2 (up to what P is of a projector where there is
+    no closed form). Both parts are divided by ``n_values``, the number of values that
+    ``psnr`` compares: those of x, or its pixels where x is complex. Singular values of
+    a blur or of downsampling below ``KERNEL_THRESHOLD`` times the largest count as
+    zero. The second is infinite where nothing is lost: what is left of the error there
+    is rounding. f has no weights (``unweighted_data_term``): they would move both.
 
     Returns
     -------
