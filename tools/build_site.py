@@ -39,6 +39,7 @@ CONFIGS = {
     "fire_set3c": ["fire_single", "fire_combined"],
     "fire_admm_bsd20": ["fire_admm"],
     "learning_operators_mri": ["learning_operators"],
+    "learning_operators_blur": ["learning_operators"],
     "learning_operators_ct": ["learning_operators"],
 }
 SCORES = {
