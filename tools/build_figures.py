@@ -17,6 +17,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -78,13 +79,13 @@ def draw(results, path):
     pictures are not shown.
     """
     psnr = psnr_of_first_image(results)
+    datasets = results["dataset_name"].unique()
+    titles = dict(zip(datasets, column_labels(datasets)))
     results = results[results["truth"].notna()]
     means = results.groupby("solver_name")["psnr"].agg(mean_or_nan)
     best = means.nlargest(MAX_SOLVERS).index
     solvers = [name for name in results["solver_name"].unique() if name in best]
     short = without_common_options(solvers)
-    datasets = results["dataset_name"].unique()
-    titles = dict(zip(datasets, column_labels(datasets)))
     groups = list(results.groupby("dataset_name", sort=False))
     columns = 2 + len(solvers)
     figure, axes = plt.subplots(
@@ -99,9 +100,10 @@ def draw(results, path):
         row[1].imshow(decode(runs["measurement"].iloc[0]))
         row[0].set_ylabel(titles[dataset].replace(" ", "\n"), fontsize=8)
         for axis, solver in zip(row[2:], solvers):
-            axis.imshow(decode(runs.loc[solver, "reconstruction"]))
-            score = f"{psnr[dataset, solver]:.2f} dB"
-            axis.set_xlabel(score, fontsize=8, labelpad=2)
+            if solver in runs.index:
+                axis.imshow(decode(runs.loc[solver, "reconstruction"]))
+                score = f"{psnr[dataset, solver]:.2f} dB"
+                axis.set_xlabel(score, fontsize=8, labelpad=2)
         for axis in row:
             axis.set(xticks=[], yticks=[])
     for axis, title in zip(axes[0], ["truth", "measurement", *short]):
@@ -109,6 +111,15 @@ def draw(results, path):
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)
+    drawn = Image.open(path).convert("RGB")
+    if is_grey(drawn):
+        drawn.convert("L").save(path, optimize=True)
+
+
+def is_grey(image):
+    """Whether the channels of a picture are the same."""
+    red, green, blue = image.split()
+    return red.tobytes() == green.tobytes() == blue.tobytes()
 
 
 def draw_sweeps(results, panels, path):
