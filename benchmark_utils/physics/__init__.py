@@ -1,5 +1,6 @@
 """Forward operators, their noise, the data term, and the degradations of priors."""
 
+from benchmark_utils.physics.all_problems import ALL_PROBLEMS
 from benchmark_utils.physics.back_projection import (
     filtered_back_projection,
     inverse_radon,
@@ -33,8 +34,6 @@ from benchmark_utils.physics.tomography import (
     Tomography,
     check_tomography,
 )
-
-ALL_PROBLEMS = {**PROBLEMS, **MRI_PROBLEMS, **CT_PROBLEMS}
 
 __all__ = [
     "ALL_PROBLEMS",

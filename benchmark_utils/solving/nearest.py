@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from benchmark_utils.physics.all_problems import ALL_PROBLEMS
 from benchmark_utils.physics.ct import CT_PROBLEMS
-from benchmark_utils.physics.mri import MRI_PROBLEMS
-from benchmark_utils.physics.problems import PROBLEMS, default_strength
+from benchmark_utils.physics.problems import default_strength
 from benchmark_utils.physics.tomography import Tomography
 from benchmark_utils.solving.tuned import parse_key
 
@@ -59,9 +59,9 @@ def defaults_of(problem):
     """The strengths that the name of a problem stands for where it gives none."""
     name, options = parse_key(problem)
     strengths = (option.partition("=")[0] for option in options)
-    problems = {**PROBLEMS, **MRI_PROBLEMS, **CT_PROBLEMS}
     return {
-        strength: default_strength(name, strength, problems) for strength in strengths
+        strength: default_strength(name, strength, ALL_PROBLEMS)
+        for strength in strengths
     }
 
 
