@@ -78,7 +78,8 @@ def own_problem(physics, noise_level=None):
     """
     if isinstance(physics, str):
         return make_problem(physics, ALL_PROBLEMS, noise_level=noise_level)
-    if isinstance(physics, type):
+    # A class of the user's may be made from (shape, generator), and no other one is.
+    if isinstance(physics, type) and physics.__module__.startswith("deepinv."):
         raise NotApplicable(
             f"physics is the class {physics.__name__}: give an operator, as "
             f"{physics.__name__}(...)."
