@@ -374,7 +374,7 @@ def with_noise(sigma):
     [
         ({"physics": None}, "physics is a NoneType"),
         ({"y": torch.rand(3, 64, 64)}, r"must be a batch \(B, C, H, W\), as y\[None\]"),
-        ({"y": torch.rand(1, 3, 64, 64, dtype=torch.cfloat)}, "give its real and imaginary parts"),
+        ({"y": torch.rand(1, 3, 64, 64, dtype=torch.cfloat)}, "and imaginary parts"),
         ({"y": torch.full((1, 3, 64, 64), torch.nan)}, "NaN or infinite"),
         ({"y": np.zeros((1, 3, 64, 64), np.uint8)}, "y has whole numbers"),
         ({"y": None}, "y is a NoneType: it must be a tensor or a numpy array"),
