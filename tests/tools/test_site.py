@@ -213,10 +213,17 @@ def test_pictures_have_the_truth_first_then_the_best(name, site, pages):
     datasets = results["dataset_name"].unique()
     for title, dataset in zip(column_labels(datasets), datasets):
         rows = results[(results["dataset_name"] == dataset) & results["truth"].notna()]
-        files = sorted(
-            site.glob(f"pictures/{name}_{file_name(title)}_*.png"),
-            key=lambda path: int(path.stem.rsplit("_", 1)[1]),
-        )
+        stem = f"{name}_{file_name(title)}_"
+        # "ct" is the beginning of other names.
+        numbers = {
+            int(number): path
+            for path in site.glob(f"pictures/{stem}*.png")
+            if (number := path.stem.removeprefix(stem)).isdigit()
+        }
+        files = [numbers[i] for i in sorted(numbers)]
+        assert len(files) == (2 + len(rows) if len(rows) else 0)
+        if not files:
+            continue
         first, second, *others = (path.read_bytes() for path in files)
         assert first == rows["truth"].iloc[0]
         assert second == rows["measurement"].iloc[0]
