@@ -55,7 +55,9 @@ def load_function(problem):
     status = file.stat()
     module = _module(file.resolve(), status.st_mtime_ns, status.st_size)
     function = getattr(module, name, None)
-    if not callable(function) or isinstance(function, type):
+    # A class of the user's may be made from (shape, generator), and no other one is.
+    is_deepinv_s = getattr(function, "__module__", "").startswith("deepinv.")
+    if not callable(function) or (isinstance(function, type) and is_deepinv_s):
         raise NotApplicable(
             f"problem={problem}: {file} has no function {name or FUNCTION}"
             "(shape, generator)."

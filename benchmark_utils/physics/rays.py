@@ -64,11 +64,6 @@ class Geometry:
         """The position on the detector where the centre of the image is seen."""
         return (self.n_bins - 1) / 2 + self.centre
 
-    @property
-    def shape(self):
-        """Of the matrix: rays, pixels."""
-        return self.n_angles * self.n_bins, self.height * self.width
-
     @cached_property
     def angles(self):
         """In radians: (n_angles,)."""
@@ -110,22 +105,32 @@ class Geometry:
         """Of the same angles: (n_bins,)."""
         return 1 / np.hypot(1, self.tangents)
 
-    def transposed_matrix(self):
-        """Of the line integrals, in pixels: scipy.sparse (H W, angles x bins).
+    def transposed_matrix(self, rays):
+        """Of the line integrals, in pixels: scipy.sparse (H W, len(rays)).
 
         Rows of the transpose are made of one pixel each: nothing has to be sorted.
+
+        Parameters
+        ----------
+        rays : int array
+            In increasing order; rays are numbered angle by angle.
         """
-        seen = [self._seen_by_a_bin(angle) for angle in self.angles]
+        angles = np.unique(rays // self.n_bins)
+        seen = [self._seen_by_a_bin(self.angles[k]) for k in angles]
         n_slots = max(weights.shape[1] for _, weights in seen)
-        shape = (self.height * self.width, self.n_angles, n_slots)
+        shape = (self.height * self.width, len(angles), n_slots)
         columns, values = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-        for k, (first, weights) in enumerate(seen):
-            slots = first[:, None] + np.arange(n_slots)
-            columns[:, k] = k * self.n_bins + slots.clip(max=self.n_bins - 1)
-            values[:, k, : weights.shape[1]] = weights
+        place = np.full(self.n_angles * self.n_bins, -1, np.int32)
+        place[rays] = np.arange(len(rays))
+        for i, (k, (first, weights)) in enumerate(zip(angles, seen)):
+            slots = (first[:, None] + np.arange(n_slots)).clip(max=self.n_bins - 1)
+            columns[:, i] = place[k * self.n_bins + slots]
+            values[:, i, : weights.shape[1]] = weights
+        is_asked_for = columns >= 0
+        columns, values = columns * is_asked_for, values * is_asked_for
         starts = np.arange(shape[0] + 1, dtype=np.int32) * (shape[1] * shape[2])
         parts = values.ravel(), columns.ravel(), starts
-        matrix = scipy.sparse.csr_array(parts, shape=self.shape[::-1])
+        matrix = scipy.sparse.csr_array(parts, shape=(shape[0], len(rays)))
         matrix.eliminate_zeros()
         return matrix
 

@@ -10,7 +10,6 @@ image goes from 0 to ``sinogram_range``, which noise levels are relative to.
 
 import hashlib
 import math
-import warnings
 import zipfile
 from weakref import WeakValueDictionary
 
@@ -23,8 +22,10 @@ from benchmark_utils.common.checksums import sha256
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.paths import cache_folder
 from benchmark_utils.common.shared_files import incoming, locked
-from benchmark_utils.physics import rays
+from benchmark_utils.physics import ray_products, rays, symmetries
 from benchmark_utils.physics.iterative import MARGIN, largest_eigenvalue
+from benchmark_utils.physics.ray_products import RayProducts
+from benchmark_utils.physics.symmetries import Symmetries
 
 # Per cm: 2.5 times that of water at 70 keV, which is 0.2; and cm.
 MAX_ATTENUATION = 0.5
@@ -34,12 +35,15 @@ FIELD_OF_VIEW = 40.0
 # measured (limited angles), or is rounding.
 SMALLEST_TRANSFER = 0.01
 
+# What shapes a matrix that is kept.
+CODE = __file__, rays.__file__, ray_products.__file__, symmetries.__file__
+
 
 class Matrices:
     """A and A^T of a geometry, divided by the norm; copies of a physics share them.
 
     They are kept in the cache folder, under a name that is told by the geometry and by
-    the code of this file and of rays.py.
+    the code that makes them.
 
     Attributes
     ----------
@@ -60,49 +64,41 @@ class Matrices:
         """Those of this geometry, which are made once."""
         found = cls._alive.get(geometry)
         if found is None:
-            found = cls._alive[geometry] = cls(*_cached(geometry))
+            orbits = Symmetries(geometry)
+            made = _cached(geometry, orbits)
+            found = cls._alive[geometry] = cls(orbits, *made)
         return found
 
-    def __init__(self, transposed, norm, transfer, bound):
+    def __init__(self, orbits, transposed, norm, transfer, bound):
         self.norm, self.bound = float(norm), float(bound)
         self.transfer = torch.from_numpy(transfer)
-        pair = transposed.T.tocsr(), transposed
-        self._pair = tuple(_to_torch(matrix) for matrix in pair)
+        self._products = RayProducts.by(orbits, transposed)
         self._on = {}
 
     def __deepcopy__(self, memo):
         return self
 
     def on(self, like):
-        """(A, A^T) on the device and with the dtype of a tensor."""
+        """The products, on the device and with the dtype of a tensor."""
         key = like.device, like.dtype
         if key not in self._on:
-            self._on[key] = tuple(matrix.to(*key) for matrix in self._pair)
+            self._on[key] = self._products.to(*key)
         return self._on[key]
 
 
-def _to_torch(matrix):
-    # MKL is twice as fast with indices of 32 bits.
-    parts = matrix.indptr.astype("i4"), matrix.indices.astype("i4"), matrix.data
-    parts = [torch.from_numpy(part) for part in parts]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(*parts, matrix.shape, check_invariants=False)
-
-
-def _cached(geometry):
+def _cached(geometry, orbits):
     """What ``_made`` gives, from the cache folder if it is there."""
     folder = cache_folder("tomography")
-    code = [sha256(path) for path in (__file__, rays.__file__)]
+    code = [sha256(path) for path in CODE]
     name = hashlib.sha256(f"{geometry} {code}".encode()).hexdigest()[:24] + ".npz"
-    if (made := _read(folder / name, geometry)) is not None:
+    if (made := _read(folder / name)) is not None:
         return made
     try:
         with locked(folder):
             # Another process may have made it meanwhile.
-            made = _read(folder / name, geometry)
+            made = _read(folder / name)
             if made is None:
-                made = _made(geometry)
+                made = _made(geometry, orbits)
                 _write(folder, name, made)
     except OSError as error:
         print(
@@ -110,15 +106,15 @@ def _cached(geometry):
             f"({type(error).__name__}): each process makes it anew. Set "
             "BENCHMARK_CACHE to a folder that can be written."
         )
-    return made or _made(geometry)
+    return made or _made(geometry, orbits)
 
 
-def _read(path, geometry):
+def _read(path):
     """What ``_write`` has written, or None where it is not there, or damaged."""
     try:
         with np.load(path) as file:
             parts = file["data"], file["indices"], file["indptr"]
-            matrix = scipy.sparse.csr_array(parts, shape=geometry.shape[::-1])
+            matrix = scipy.sparse.csr_array(parts, shape=file["shape"])
             return matrix, file["norm"], file["transfer"], file["bound"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
@@ -132,19 +128,20 @@ def _write(folder, name, made):
             data=matrix.data,
             indices=matrix.indices,
             indptr=matrix.indptr,
+            shape=matrix.shape,
             norm=norm,
             transfer=transfer,
             bound=bound,
         )
 
 
-def _made(geometry):
+def _made(geometry, orbits):
     """The transposed matrix, over its norm, and the three others of ``Matrices``."""
-    transposed = geometry.transposed_matrix()
-    A = transposed.T.tocsr()
+    transposed = geometry.transposed_matrix(orbits.rays)
+    products = RayProducts.by(orbits, transposed)
 
     def gram(x):
-        return torch.from_numpy(transposed @ (A @ x.numpy().ravel())).view_as(x)
+        return products.back(products.forward(x.flatten(1))).view_as(x)
 
     image = torch.zeros(1, geometry.height, geometry.width)
     square = largest_eigenvalue(gram, image)
@@ -163,24 +160,6 @@ def _made(geometry):
     norm = math.sqrt(square)
     transposed.data /= np.float32(norm)
     return transposed, norm, transfer.numpy(), bound
-
-
-class Product(torch.autograd.Function):
-    """matrix @ v for each signal of v (B, C, n); its gradient is by the transpose."""
-
-    @staticmethod
-    def forward(context, v, matrix, transposed):
-        context.matrices = transposed, matrix
-        signals = v.reshape(-1, v.shape[-1])
-        # For one signal, MKL's product with a vector is twice as fast.
-        product = (
-            (matrix @ signals[0])[None] if len(signals) == 1 else (matrix @ signals.T).T
-        )
-        return product.reshape(*v.shape[:-1], -1)
-
-    @staticmethod
-    def backward(context, gradient):
-        return Product.apply(gradient, *context.matrices), None, None
 
 
 class Tomography(dinv.physics.LinearPhysics):
@@ -223,13 +202,13 @@ class Tomography(dinv.physics.LinearPhysics):
                     *x.shape[-2:], *size
                 )
             )
-        rows = Product.apply(x.flatten(-2), *self.matrices.on(x))
+        rows = self.matrices.on(x).A(x.flatten(-2))
         sides = self.geometry.n_angles, self.geometry.n_bins
         return rows.unflatten(-1, sides).mT.contiguous()
 
     def A_adjoint(self, y, **kwargs):
         check_sinogram(y, self.geometry)
-        rows = Product.apply(y.mT.flatten(-2), *self.matrices.on(y)[::-1])
+        rows = self.matrices.on(y).A_adjoint(y.mT.flatten(-2))
         return rows.unflatten(-1, (self.geometry.height, self.geometry.width))
 
 

@@ -123,6 +123,10 @@ def large(shape, generator):
 
 Kind = dinv.physics.Denoising
 
+class OfAClass(dinv.physics.Denoising):
+    def __init__(self, shape, generator):
+        super().__init__(dinv.physics.GaussianNoise(0.1))
+
 def breaks(shape, generator):
     return 1 / 0
 """
@@ -251,6 +255,10 @@ def test_what_is_no_operator_is_said(function, sentence, file, get_data):
 def test_an_operator_of_another_norm_is_said(file, get_data):
     with pytest.warns(UserWarning, match=r"\|\|A\|\| of about 10: the values of"):
         get_data("simulated", problem=f"{file}:large")
+
+
+def test_a_class_of_the_users_is_made_from_the_shape_and_the_generator(file, get_data):
+    assert "unavailable" not in get_data("simulated", problem=f"{file}:OfAClass")
 
 
 def test_a_linear_operator_may_round(file, get_data):
