@@ -3,6 +3,7 @@
     git worktree add /tmp/before COMMIT
     python tools/carry_over.py /tmp/before
     python tools/carry_over.py /tmp/before mri ct
+    python tools/carry_over.py /tmp/before ct --within 0.001
 
 COMMIT is that of the published rows, before the change. Each row that it would give
 again, and that is of other code now, is run in short by both: the same problem, solver
@@ -15,6 +16,10 @@ The folder needs the data that a run needs: its config_local.yml, or data/. A sh
 is on the CPU, with the first repetition, and its last iterate is scored. It does not
 see what is changed in late iterations alone, in large images alone, or on a GPU: where
 the change is of that kind, run the rows again instead.
+
+--within is for a change that sums in another order. It carries over what differs by so
+little, in dB: less than another processor would make. Run some of the rows again, too:
+many iterations may make more of it.
 """
 
 import argparse
@@ -158,7 +163,40 @@ def short_runs(root, rows):
         return {(d, s): (tuple(digests), scores) for d, s, digests, scores in lines}
 
 
-def carried_over(results, before, now):
+def agree(before, now, within=0.0):
+    """Whether two short runs have the same scores, or differ by ``within`` at most.
+
+    Sums of images may then differ by such a share of themselves.
+    """
+    if not within or before == now:
+        return before == now
+    before, now = json.loads(before), json.loads(now)
+    if before.keys() != now.keys():
+        return False
+    for scores in (before, now):
+        scores["per_image"] = json.loads(scores["per_image"])
+    return all(
+        _are_close(before[name], now[name], within, relative=name in ("sum", "train"))
+        for name in before
+    )
+
+
+def _are_close(a, b, within, relative):
+    if isinstance(a, float) and isinstance(b, float):
+        if math.isnan(a) or math.isnan(b):
+            return math.isnan(a) and math.isnan(b)
+        return abs(a - b) <= within * (abs(a) if relative else 1)
+    if isinstance(a, dict) and isinstance(b, dict):
+        a, b = sorted(a.items()), sorted(b.items())
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        pairs = zip(a, b)
+        return len(a) == len(b) and all(
+            _are_close(*pair, within, relative) for pair in pairs
+        )
+    return a == b
+
+
+def carried_over(results, before, now, within=0.0):
     """The results with the digests of the present code, where both codes agree.
 
     Returns
@@ -179,7 +217,7 @@ def carried_over(results, before, now):
             others.append((*key, f"Now: {scores_now}"))
         elif digests[1] != tuned:
             others.append((*key, "Its tuned values are others."))
-        elif scores != scores_now:
+        elif not agree(scores, scores_now, within):
             others.append((*key, "Its short runs differ."))
         else:
             results.loc[i, ["code", "tuned"]] = digests
@@ -195,6 +233,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("before", type=Path, help="a folder with the code of the rows")
     parser.add_argument("names", nargs="*", help="of files of results/; all by default")
+    parser.add_argument("--within", type=float, default=0.0, help="dB; 0 by default")
     parser.add_argument("--rows", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.rows:
@@ -219,7 +258,7 @@ def main(argv=None):
     before = short_runs(args.before, rows)
     now = short_runs(ROOT, [[*key, None] for key in before if is_run(before[key][1])])
     for name, results in files.items():
-        carried, others = carried_over(results, before, now)
+        carried, others = carried_over(results, before, now, args.within)
         changed = (carried["code"] != results["code"]).sum()
         print(f"{name}: {changed} of {len(results)} rows are carried over.")
         for dataset, solver, why in others:
