@@ -119,11 +119,12 @@ class Plot(ObjectiveCurvePlot):
         """
         if self._file is not df:
             self._file, self._made = df, {}
+            self._rows = versions_apart(df)
         asked = dataset, objective, column, present, axis
         if asked not in self._made:
-            rows = df[df["dataset_name"] == dataset]
+            rows = self._rows[self._rows["dataset_name"] == dataset]
             # benchopt leaves out the scores that are not there, and not their times.
-            rows = versions_apart(rows).dropna(subset=present)[[*OF_CURVES, column]]
+            rows = rows.dropna(subset=present)[[*OF_CURVES, column]]
             self._made[asked] = super().plot(rows, dataset, objective, column, axis)
         return self._made[asked]
 

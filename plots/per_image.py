@@ -1,10 +1,11 @@
 import numpy as np
+import pandas as pd
 from benchopt import BasePlot
 
 from benchmark_utils.scoring import (
     OF_IMAGES,
     SCORE_NAMES,
-    draws,
+    draws_of_file,
     per_image_scores,
     short_label,
     sign,
@@ -71,8 +72,7 @@ class Plot(BasePlot):
     @staticmethod
     def _scores(df, dataset, objective, score):
         """One row per image, one column per solver; the best is the highest."""
-        scores = per_image_scores(df, objective)
-        of_draws = draws(scores, score).get(dataset)
+        of_draws = draws_of_file(df, objective, score).get(dataset)
         if of_draws is None:
-            return scores[[]].iloc[:0]
+            return pd.DataFrame()
         return of_draws.groupby("image").mean()

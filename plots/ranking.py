@@ -7,7 +7,7 @@ from benchmark_utils.scoring import (
     SCORE_NAMES,
     about_run,
     compared_to_best,
-    draws,
+    draws_of_file,
     final_scores,
     is_untuned,
     last_rows,
@@ -162,7 +162,7 @@ class Plot(BasePlot):
         origins = values_from(df, objective)
         untuned = {k for k, origin in origins.items() if is_untuned(origin)}
 
-        of_images = draws(per_image_scores(df, objective), score)
+        of_images = draws_of_file(df, objective, score)
         columns = {
             dataset: Standing(
                 runs.set_index("solver_name")[score],

@@ -49,6 +49,7 @@ from benchmark_utils.scoring.statistics import (
     compare,
     compared_to_best,
     draws,
+    draws_of_file,
     sign,
 )
 from benchmark_utils.scoring.tables import (
@@ -90,6 +91,7 @@ __all__ = [
     "decode",
     "digests_now",
     "draws",
+    "draws_of_file",
     "file_name",
     "final_results",
     "final_scores",

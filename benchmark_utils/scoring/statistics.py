@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from benchmark_utils.scoring.results import kept_of_file, per_image_scores
+
 LEVEL = 0.95
 N_RESAMPLES = 9999
 SEED = 0
@@ -106,6 +108,12 @@ def draws(scores, score="psnr"):
         )
         for dataset, rows in scores.groupby("dataset_name", sort=False)
     }
+
+
+@kept_of_file
+def draws_of_file(df, objective, score):
+    """What ``draws`` gives for an objective of a benchopt result file."""
+    return draws(per_image_scores(df, objective), score)
 
 
 def by_image(draws, other):

@@ -6,7 +6,11 @@ import textwrap
 
 import numpy as np
 
-from benchmark_utils.scoring.results import versions_apart, with_final_results
+from benchmark_utils.scoring.results import (
+    kept_of_file,
+    versions_apart,
+    with_final_results,
+)
 
 SCORE_NAMES = {
     "psnr": "PSNR (dB)",
@@ -32,6 +36,7 @@ MARKERS = (0, 1, 5, 2, 3, 17, 4, 6)
 N_FILLED = 14
 
 
+@kept_of_file
 def styles(df):
     """{solver: its colour and marker}, the same in all the views of a run.
 
