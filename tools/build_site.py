@@ -35,7 +35,6 @@ REPOSITORY = "https://github.com/benchopt/benchmark_inverse_problems"
 TEMPLATES = ROOT / "tools" / "pages"
 # The configurations of results that have another name.
 CONFIGS = {
-    "natural": ["quick"],
     "fire_set3c": ["fire_single", "fire_combined"],
     "fire_admm_bsd20": ["fire_admm"],
     "learning_operators_mri": ["learning_operators"],

@@ -1,6 +1,6 @@
 """Keep what pages show of a result file: final scores and a detail of a picture.
 
-    python tools/publish_results.py outputs/quick.parquet natural
+    python tools/publish_results.py outputs/natural.parquet natural
     python tools/publish_results.py outputs/fire_*.parquet fire_bsd20 --dataset bsd \
         --scores-only
     python tools/publish_results.py outputs/mri.parquet mri --scores-only --keep
@@ -10,7 +10,7 @@ image, the digests of the code that made it, of the tuned values that its solver
 and of the repository, what is known of the run (machine, libraries, values), and the
 centre of the first test image as PNG files.
 
-benchopt never writes over a file: a second run makes quick_1.parquet, and quick.parquet
+benchopt never writes over a file: a second run makes natural_1.parquet, and the first
 keeps its numbers. For that reason, results of other code than that of now are refused.
 With --keep, the rows of results/ that the present code would give again stay, where the
 files have no other; with --keep-older, all of them do, and the pages say that older

@@ -156,7 +156,7 @@ def test_results_of_ones_own_have_no_configuration_of_ours(run, tmp_path):
     save_results(rows, file := tmp_path / "natural.parquet")
     build_site.main([str(file), "-o", str(tmp_path / "site")])
     text = (tmp_path / "site" / "natural.html").read_text()
-    assert "quick.yml" not in text and "There is one image:" in text
+    assert "natural.yml" not in text and "There is one image:" in text
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_the_code_that_pages_link_is_that_of_the_benchmark():
 
 
 def test_a_page_shows_its_configuration_and_the_run(pages):
-    for name, stem in {"natural": "quick", "cdl_variants": "cdl_variants"}.items():
+    for name, stem in {"fire_admm_bsd20": "fire_admm", "natural": "natural"}.items():
         assert f"benchopt run . --config config/{stem}.yml" in pages[name].text
         assert "output: " + stem in pages[name].text
 
