@@ -186,6 +186,10 @@ class ImageDataset(Described, ReadsImages, ShortName, BaseDataset):
         numbers = range(first, first + len(x))
         physics = problem.physics(tuple(x.shape[1:]), generator, numbers)
         batch = measure(x, physics, generator, names, self.domain)
-        told = problem.told(physics, generator)
-        is_hidden = split == "test" and told is not physics
-        return replace(batch, physics=told, measured_by=physics if is_hidden else None)
+        told = problem.told(physics, generator, batch.y)
+        truth = problem.truth(batch.x, physics, told)
+        # A truth that is seen through what is told is scored by it.
+        is_hidden = split == "test" and told is not physics and truth is batch.x
+        return replace(
+            batch, x=truth, physics=told, measured_by=physics if is_hidden else None
+        )

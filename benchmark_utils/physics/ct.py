@@ -49,7 +49,7 @@ class CT(Problem):
             Geometry(*shape[-2:], self.n_angles, float(self.angular_range), self.source)
         )
 
-    def told_operator(self, physics, generator):
+    def told_operator(self, physics, generator, y):
         if self.centre_error == 0:
             return physics
         n_bins = physics.geometry.n_bins

@@ -94,7 +94,7 @@ class GaussianDeblurring(Deblurring):
     def default_kernel(self):
         return gaussian_kernel(self.blur_std)
 
-    def told_operator(self, physics, generator):
+    def told_operator(self, physics, generator, y):
         if self.told_blur == 1:
             return physics
         return with_kernel(physics, gaussian_kernel(self.blur_std * self.told_blur))
@@ -114,7 +114,7 @@ class MotionDeblurring(Deblurring):
         with np.load(LEVIN09) as kernels:
             return torch.from_numpy(kernels[f"kernel_{self.kernel}"])[None, None]
 
-    def told_operator(self, physics, generator):
+    def told_operator(self, physics, generator, y):
         if self.told_rotation == 0:
             return physics
         return with_kernel(physics, rotated(physics.filter, self.told_rotation))

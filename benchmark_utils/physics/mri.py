@@ -13,11 +13,14 @@ import torch
 
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.parameters import COUNT, LEVEL, Constraint, one_of
-from benchmark_utils.physics.kspace import as_complex
+from benchmark_utils.physics.kspace import as_channels, as_complex
 from benchmark_utils.physics.problem import Problem, strength, told_strength
 
 # As in fastMRI (Zbontar et al., 2018): 8% of the lines at acceleration 4, 4% at 8.
 SHARE_OF_CENTRE = 0.32
+
+# Side of the central square of k-space that tells maps=estimated.
+CALIBRATION = 16
 
 GOLDEN_ANGLE = math.pi * (math.sqrt(5) - 1) / 2
 
@@ -120,24 +123,38 @@ class MulticoilMri(SingleCoilMri):
     """The same, seen by ``n_coils`` coils, whose smooth sensitivity maps are drawn.
 
     n_coils : number of coils.
+    maps : those that solvers are told: the true ones ("true"), or those that the centre
+        of k-space tells of each image ("estimated": ``estimated_maps``). The latter
+        hold the phase of the image; the truth is then the image of all of k-space by
+        these maps, sum_n conj(S_n) (the image of coil n).
     map_error : share of other maps in those that solvers are told.
     """
 
     n_coils: int = strength(8, COUNT)
-    map_error: float = told_strength(0.0, LEVEL)
+    maps: str = told_strength("true", one_of("true", "estimated"))
+    map_error: float = told_strength(0.0, LEVEL, maps=("true",))
 
     def operator(self, shape, generator, images):
         mask = self.draw_masks(shape, generator, images)
         maps = coil_maps(self.n_coils, shape[-2:], generator)
         return dinv.physics.MultiCoilMRI(mask=mask, coil_maps=maps)
 
-    def told_operator(self, physics, generator):
-        if self.map_error == 0:
+    def told_operator(self, physics, generator, y):
+        if self.maps == "estimated":
+            told = estimated_maps(y, CALIBRATION)
+        elif self.map_error:
+            n_coils, *shape = physics.coil_maps.shape[1:]
+            others = coil_maps(n_coils, shape, generator)
+            told = normalised(physics.coil_maps + self.map_error * others)
+        else:
             return physics
-        n_coils, *shape = physics.coil_maps.shape[1:]
-        others = coil_maps(n_coils, shape, generator)
-        wrong = normalised(physics.coil_maps + self.map_error * others)
-        return dinv.physics.MultiCoilMRI(mask=physics.mask, coil_maps=wrong)
+        return dinv.physics.MultiCoilMRI(mask=physics.mask, coil_maps=told)
+
+    def truth(self, x, physics, told):
+        if self.maps != "estimated":
+            return x
+        coils = physics.coil_maps * as_complex(x)[:, None]
+        return as_channels((told.coil_maps.conj() * coils).sum(1))
 
 
 MRI_PROBLEMS = {"mri": SingleCoilMri, "multicoil_mri": MulticoilMri}

@@ -24,12 +24,13 @@ def strength(default, constraint, **needs):
     return field(default=default, metadata={"constraint": constraint, "needs": needs})
 
 
-def told_strength(default, constraint):
+def told_strength(default, constraint, **needs):
     """A strength that changes what solvers are told, and not what is measured.
 
-    With its default, they are told what measures.
+    With its default, they are told what measures. ``needs`` as for ``strength``.
     """
-    return field(default=default, metadata={"constraint": constraint, "told": True})
+    about = {"constraint": constraint, "needs": needs, "told": True}
+    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True)
@@ -92,18 +93,22 @@ class Problem(ABC):
         return NOISES[self.noise](self.noise_level, self.gain)
 
     @float32_by_default()
-    def told(self, physics, generator):
-        """What solvers are told of the ``physics`` that measured: itself, or a copy.
+    def told(self, physics, generator, y):
+        """What solvers are told of the ``physics`` that measured y: itself, or a copy.
 
         What is random in the copy is drawn from ``generator``.
         """
-        told = self.told_operator(physics, generator)
+        told = self.told_operator(physics, generator, y)
         if told is physics and self.told_noise == 1:
             return physics
         told = copy.deepcopy(told)
         told.noise_model = scaled(physics.noise_model, self.told_noise)
         return told
 
-    def told_operator(self, physics, generator):
+    def told_operator(self, physics, generator, y):
         """The operator that solvers are told; ``physics`` itself where it is right."""
         return physics
+
+    def truth(self, x, physics, told):
+        """What solvers are asked for: x, unless what they are told cannot show it."""
+        return x

@@ -118,7 +118,7 @@ def test_what_is_tuned_is_the_matched_problem():
 def told_and_right(problem, shape=(1, 48, 40), **strengths):
     problem = make_problem(problem, ALL, **strengths)
     right = problem.physics(shape, torch.Generator().manual_seed(0))
-    return problem.told(right, torch.Generator().manual_seed(1)), right
+    return problem.told(right, torch.Generator().manual_seed(1), None), right
 
 
 def image(*shape):
@@ -265,5 +265,5 @@ def test_operators_of_users_have_a_noise_that_can_be_told_wrongly(tmp_path):
     )
     problem = make_problem(str(path), told_noise=2)
     right = problem.physics((1, 16, 16), torch.Generator())
-    told = problem.told(right, torch.Generator())
+    told = problem.told(right, torch.Generator(), None)
     assert (noise_level(told), noise_level(right)) == pytest.approx((0.2, 0.1))

@@ -256,9 +256,11 @@ def test_what_several_coils_determine_is_weighed_by_filter_factors():
 
 def test_solvers_are_told_the_maps_or_wrong_ones():
     physics = physics_of("multicoil_mri")
-    assert make_problem("multicoil_mri", MRI_PROBLEMS).told(physics, None) is physics
+    assert (
+        make_problem("multicoil_mri", MRI_PROBLEMS).told(physics, None, None) is physics
+    )
     problem = make_problem("multicoil_mri", MRI_PROBLEMS, map_error=0.2)
-    told = problem.told(physics, generator(9))
+    told = problem.told(physics, generator(9), None)
     torch.testing.assert_close(
         told.coil_maps.abs().square().sum(1), torch.ones(1, *SHAPE[1:])
     )
@@ -279,6 +281,37 @@ def test_wrong_maps_change_what_is_told_and_not_what_is_measured(get_data):
     mismatch = wrong.y - wrong.physics.A(wrong.x)
     assert float(mismatch.std()) > 1.5 * float(
         (right.y - right.physics.A(right.x)).std()
+    )
+
+
+def test_estimated_maps_are_those_of_y_and_the_truth_is_seen_through_them(get_data):
+    options = {"problem": "multicoil_mri", "img_size": 64, "n_images": 2}
+    (right,), (told,) = (
+        get_data("brain", maps=maps, **options)["test"] for maps in (None, "estimated")
+    )
+    found = told.physics.coil_maps
+    assert torch.equal(found, estimated_maps(told.y, 16)) and len(found) == 2
+    # The truth has no phase but where it is dark, and the magnitude that it had.
+    x, magnitude = as_complex(told.x), as_complex(right.x).abs()
+    bright = magnitude > 0.2
+    assert float(x.angle()[bright].abs().median()) < 0.1
+    assert float((x.abs() - magnitude).abs()[bright].max()) < 0.05
+    # It is the image of all of k-space by these maps, and scored by them.
+    assert told.measured_by is None
+    coils = told.physics.coil_maps * x[:, None]
+    whole = dinv.physics.MultiCoilMRI(torch.ones(64, 64), found)
+    seen = whole.A_adjoint(whole.A(told.x))
+    torch.testing.assert_close(as_complex(seen), (found.conj() * coils).sum(1))
+    # A quarter of k-space has noise of 0.01, and the maps add to it.
+    mismatch = (told.y - told.physics.A(told.x)).std()
+    assert 0.005 < float(mismatch) < 0.008
+
+
+def test_wrong_maps_are_not_estimated_ones():
+    with pytest.raises(NotApplicable) as error:
+        make_problem("multicoil_mri", MRI_PROBLEMS, maps="estimated", map_error=0.1)
+    assert str(error.value) == (
+        "map_error means nothing with maps=estimated: leave it out, or set maps=true."
     )
 
 
