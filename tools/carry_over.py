@@ -18,7 +18,7 @@ see what is changed in late iterations alone, in large images alone, or on a GPU
 the change is of that kind, run the rows again instead.
 
 --within is for a change that sums in another order. It carries over what differs by so
-little, in dB: less than another processor would make. Run some of the rows again, too:
+little: PSNRs in dB, all else as a share of itself. Run some of the rows again, too:
 many iterations may make more of it.
 """
 
@@ -166,7 +166,7 @@ def short_runs(root, rows):
 def agree(before, now, within=0.0):
     """Whether two short runs have the same scores, or differ by ``within`` at most.
 
-    Sums of images may then differ by such a share of themselves.
+    In dB for a PSNR; all else, by such a share of itself.
     """
     if not within or before == now:
         return before == now
@@ -174,24 +174,24 @@ def agree(before, now, within=0.0):
     if before.keys() != now.keys():
         return False
     for scores in (before, now):
-        scores["per_image"] = json.loads(scores["per_image"])
-    return all(
-        _are_close(before[name], now[name], within, relative=name in ("sum", "train"))
+        # Vectors have no scores of each.
+        of_images = json.loads(scores.pop("per_image") or "{}")
+        scores |= {f"{name} of images": values for name, values in of_images.items()}
+    return before.keys() == now.keys() and all(
+        _are_close(before[name], now[name], within, in_dB=name.startswith("psnr"))
         for name in before
     )
 
 
-def _are_close(a, b, within, relative):
+def _are_close(a, b, within, in_dB):
     if isinstance(a, float) and isinstance(b, float):
-        if math.isnan(a) or math.isnan(b):
-            return math.isnan(a) and math.isnan(b)
-        return abs(a - b) <= within * (abs(a) if relative else 1)
-    if isinstance(a, dict) and isinstance(b, dict):
-        a, b = sorted(a.items()), sorted(b.items())
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        both_nan = math.isnan(a) and math.isnan(b)
+        absolute, relative = (within, 0.0) if in_dB else (0.0, within)
+        return both_nan or math.isclose(a, b, rel_tol=relative, abs_tol=absolute)
+    if isinstance(a, list) and isinstance(b, list):
         pairs = zip(a, b)
         return len(a) == len(b) and all(
-            _are_close(*pair, within, relative) for pair in pairs
+            _are_close(*pair, within, in_dB) for pair in pairs
         )
     return a == b
 

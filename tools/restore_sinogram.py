@@ -84,7 +84,9 @@ def window(scan, centre, side):
     Beyond the detector, there is air.
     """
     n_angles = scan.integrals.shape[1]
-    geometry = Geometry(side, side, n_angles, scan.angular_range)
+    # Angles are known to less, and symmetries need those of 180 degrees, say.
+    angular_range = round(scan.angular_range, 3)
+    geometry = Geometry(side, side, n_angles, angular_range)
     first = round(centre - geometry.middle)
     geometry = replace(geometry, centre=centre - first - geometry.middle)
     bins = first + np.arange(geometry.n_bins)

@@ -30,8 +30,8 @@ class Batch:
     domain : Domain
         What the signals are: real images, complex ones, vectors.
     measured_by : deepinv.physics.LinearPhysics or None
-        What measured y, where solvers are told another ``physics``; never theirs to
-        see.
+        What measured y, where solvers are told another ``physics`` and x is not the
+        truth by this one; never theirs to see.
     """
 
     y: torch.Tensor
@@ -43,7 +43,7 @@ class Batch:
 
     @property
     def true_physics(self):
-        """What measured y, which scores use."""
+        """What scores use: what measured y, or what x is the truth by."""
         return self.physics if self.measured_by is None else self.measured_by
 
     @property

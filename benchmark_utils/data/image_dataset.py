@@ -187,9 +187,8 @@ class ImageDataset(Described, ReadsImages, ShortName, BaseDataset):
         physics = problem.physics(tuple(x.shape[1:]), generator, numbers)
         batch = measure(x, physics, generator, names, self.domain)
         told = problem.told(physics, generator, batch.y)
-        truth = problem.truth(batch.x, physics, told)
-        # A truth that is seen through what is told is scored by it.
-        is_hidden = split == "test" and told is not physics and truth is batch.x
-        return replace(
-            batch, x=truth, physics=told, measured_by=physics if is_hidden else None
-        )
+        truth = problem.truth_by(told, physics, batch.x)
+        if truth is not None:
+            return replace(batch, x=truth, physics=told)
+        is_hidden = split == "test" and told is not physics
+        return replace(batch, physics=told, measured_by=physics if is_hidden else None)

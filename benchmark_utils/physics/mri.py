@@ -123,16 +123,17 @@ class MulticoilMri(SingleCoilMri):
     """The same, seen by ``n_coils`` coils, whose smooth sensitivity maps are drawn.
 
     n_coils : number of coils.
-    maps : those that solvers are told: the true ones ("true"), or those that the centre
-        of k-space tells of each image ("estimated": ``estimated_maps``). The latter
-        hold the phase of the image; the truth is then the image of all of k-space by
-        these maps, sum_n conj(S_n) (the image of coil n).
+    maps : those that solvers are told: the true ones ("known"), or those that the
+        centre of k-space tells of each image ("estimated": ``estimated_maps``, where
+        lines that are not measured are 0). The latter hold the phase of the image; the
+        truth is then the image of all of k-space by these maps, sum_n conj(S_n) (the
+        image of coil n).
     map_error : share of other maps in those that solvers are told.
     """
 
     n_coils: int = strength(8, COUNT)
-    maps: str = told_strength("true", one_of("true", "estimated"))
-    map_error: float = told_strength(0.0, LEVEL, maps=("true",))
+    maps: str = told_strength("known", one_of("known", "estimated"))
+    map_error: float = told_strength(0.0, LEVEL, maps=("known",))
 
     def operator(self, shape, generator, images):
         mask = self.draw_masks(shape, generator, images)
@@ -141,6 +142,11 @@ class MulticoilMri(SingleCoilMri):
 
     def told_operator(self, physics, generator, y):
         if self.maps == "estimated":
+            if min(y.shape[-2:]) < CALIBRATION:
+                raise NotApplicable(
+                    f"maps=estimated takes images of {CALIBRATION}x{CALIBRATION} "
+                    f"pixels or more, and one has {y.shape[-2]}x{y.shape[-1]}."
+                )
             told = estimated_maps(y, CALIBRATION)
         elif self.map_error:
             n_coils, *shape = physics.coil_maps.shape[1:]
@@ -150,9 +156,9 @@ class MulticoilMri(SingleCoilMri):
             return physics
         return dinv.physics.MultiCoilMRI(mask=physics.mask, coil_maps=told)
 
-    def truth(self, x, physics, told):
+    def truth_by(self, told, physics, x):
         if self.maps != "estimated":
-            return x
+            return None
         coils = physics.coil_maps * as_complex(x)[:, None]
         return as_channels((told.coil_maps.conj() * coils).sum(1))
 
@@ -206,7 +212,7 @@ def estimated_maps(y, size=24):
     y : tensor (B, 2, coils, H, W)
         Measurements, with the origin of k-space central.
     size : int
-        Side of the central square that is fully sampled.
+        Side of the central square that tells them: better where it is fully sampled.
 
     Raises
     ------

@@ -109,6 +109,9 @@ class Problem(ABC):
         """The operator that solvers are told; ``physics`` itself where it is right."""
         return physics
 
-    def truth(self, x, physics, told):
-        """What solvers are asked for: x, unless what they are told cannot show it."""
-        return x
+    def truth_by(self, told, physics, x):
+        """What solvers are asked for where x cannot be seen by what they are told.
+
+        None where x is asked for.
+        """
+        return None

@@ -36,6 +36,9 @@ class Symmetries:
                 (mirrored, quarters) for mirrored, quarters in moves if not quarters % 2
             ]
         partners = np.stack([_partners(geometry, *move) for move in moves])
+        if geometry.angular_range > 360:
+            # The angles of a second turn may be others.
+            moves, partners = moves[:1], np.arange(partners.shape[1])[None]
         first = np.where(partners < 0, partners.shape[1], partners).min(0)
         self.rays = np.unique(first)
         source = np.full(partners.shape[1], -1)
@@ -63,7 +66,7 @@ def _partners(geometry, mirrored, quarters):
     """The ray that sees the image as each ray sees the moved one, or -1: (n_rays,)."""
     # In steps of the angle, which are exact: a range of 137.3 degrees has no partners
     # but for itself.
-    quarter = Fraction(90 * geometry.n_angles) / Fraction(geometry.angular_range)
+    quarter = 90 * geometry.n_angles / Fraction(float(geometry.angular_range))
     bins = np.arange(geometry.n_bins)
     rays = np.full((geometry.n_angles, geometry.n_bins), -1)
     for k in range(geometry.n_angles):

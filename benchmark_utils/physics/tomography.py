@@ -22,7 +22,7 @@ from benchmark_utils.common.checksums import sha256
 from benchmark_utils.common.errors import NotApplicable
 from benchmark_utils.common.paths import cache_folder
 from benchmark_utils.common.shared_files import incoming, locked
-from benchmark_utils.physics import ray_products, rays, symmetries
+from benchmark_utils.physics import iterative, ray_products, rays, symmetries
 from benchmark_utils.physics.iterative import MARGIN, largest_eigenvalue
 from benchmark_utils.physics.ray_products import RayProducts
 from benchmark_utils.physics.symmetries import Symmetries
@@ -36,7 +36,8 @@ FIELD_OF_VIEW = 40.0
 SMALLEST_TRANSFER = 0.01
 
 # What shapes a matrix that is kept.
-CODE = __file__, rays.__file__, ray_products.__file__, symmetries.__file__
+MODULES = iterative, ray_products, rays, symmetries
+CODE = [__file__, *(module.__file__ for module in MODULES)]
 
 
 class Matrices:

@@ -297,21 +297,25 @@ def test_estimated_maps_are_those_of_y_and_the_truth_is_seen_through_them(get_da
     assert float(x.angle()[bright].abs().median()) < 0.1
     assert float((x.abs() - magnitude).abs()[bright].max()) < 0.05
     # It is the image of all of k-space by these maps, and scored by them.
-    assert told.measured_by is None
-    coils = told.physics.coil_maps * x[:, None]
-    whole = dinv.physics.MultiCoilMRI(torch.ones(64, 64), found)
-    seen = whole.A_adjoint(whole.A(told.x))
-    torch.testing.assert_close(as_complex(seen), (found.conj() * coils).sum(1))
+    assert told.measured_by is None and torch.equal(told.y, right.y)
+    coils = right.physics.coil_maps * as_complex(right.x)[:, None]
+    torch.testing.assert_close(x, (found.conj() * coils).sum(1))
     # A quarter of k-space has noise of 0.01, and the maps add to it.
     mismatch = (told.y - told.physics.A(told.x)).std()
     assert 0.005 < float(mismatch) < 0.008
+
+
+def test_images_smaller_than_what_tells_the_maps_are_refused():
+    problem = make_problem("multicoil_mri", MRI_PROBLEMS, maps="estimated")
+    with pytest.raises(NotApplicable, match="16x16 pixels or more, and one has 15x40"):
+        problem.told(physics_of("multicoil_mri"), None, torch.zeros(1, 2, 8, 15, 40))
 
 
 def test_wrong_maps_are_not_estimated_ones():
     with pytest.raises(NotApplicable) as error:
         make_problem("multicoil_mri", MRI_PROBLEMS, maps="estimated", map_error=0.1)
     assert str(error.value) == (
-        "map_error means nothing with maps=estimated: leave it out, or set maps=true."
+        "map_error means nothing with maps=estimated: leave it out, or set maps=known."
     )
 
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark_utils.physics.ray_products import COLUMNS, RayProducts
+from benchmark_utils.physics.ray_products import CPU_COLUMNS, RayProducts
 from benchmark_utils.physics.rays import Geometry
 from benchmark_utils.physics.symmetries import Symmetries
 
@@ -25,7 +25,7 @@ def made(geometry):
 @given(
     st.sampled_from([(9, 9), (12, 12), (7, 11)]),
     st.integers(1, 16),
-    st.sampled_from([60.0, 120.0, 137.3, 180.0, 270.0, 360.0]),
+    st.sampled_from([60.0, 120.0, 137.3, 180.0, 270.0, 360.0, 361.2, 540.0]),
     st.sampled_from([None, 0.8, 2.0]),
     st.sampled_from([0.0, 0.5, -2.3]),
     st.integers(1, 4),
@@ -68,7 +68,7 @@ def test_few_of_the_rays_are_kept(options, at_most):
 
 def test_images_come_out_in_their_order_however_many_are_multiplied_at_once():
     _, products = made(Geometry(16, 16, 8))
-    n = 2 * COLUMNS["cpu"] // products.n_moves + 1
+    n = 2 * CPU_COLUMNS // products.n_moves + 1
     x = torch.rand(
         n, 256, generator=torch.Generator().manual_seed(0), dtype=torch.float64
     )

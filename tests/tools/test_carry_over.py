@@ -36,26 +36,37 @@ def test_a_row_whose_short_runs_differ_in_any_digit_stays_old():
     assert kept.loc[0, "code"] == "old" and said == "Its short runs differ."
 
 
-def scores_of(psnr, name="a", total=50.0):
+def scores_of(psnr=30.0, name="a", fit=1e-6, total=50.0):
     per_image = json.dumps({"name": [name], "psnr": [psnr, None]})
-    return json.dumps({"psnr": psnr, "per_image": per_image, "sum": [total]})
+    return json.dumps(
+        {"psnr": psnr, "data_fit": fit, "per_image": per_image, "sum": [total]}
+    )
 
 
 @pytest.mark.parametrize(
     "now, is_same",
     [
-        (scores_of(30.0009, total=50.01), True),
+        (scores_of(30.0009, fit=1.0009e-6, total=50.01), True),
         (scores_of(30.002), False),
-        (scores_of(30.0, total=50.1), False),
-        (scores_of(30.0, name="b"), False),
+        (scores_of(fit=1.002e-6), False),
+        (scores_of(total=50.1), False),
+        (scores_of(name="b"), False),
         (scores_of(float("nan")), False),
         (json.dumps({"psnr": 30.0}), False),
     ],
 )
 def test_another_order_of_sums_may_move_scores_by_what_is_allowed(now, is_same):
-    before = scores_of(30.0)
+    before = scores_of()
     assert carry_over.agree(before, now, within=0.001) == is_same
     assert not carry_over.agree(before, now)
+
+
+def test_vectors_have_no_scores_of_each_and_infinite_ones_are_the_same():
+    before, now = (
+        json.dumps({"psnr": psnr, "data_fit": float("inf"), "per_image": None})
+        for psnr in (30.0, 30.0001)
+    )
+    assert carry_over.agree(before, now, within=0.001)
 
 
 @pytest.mark.parametrize(
