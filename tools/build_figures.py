@@ -28,7 +28,6 @@ from benchmark_utils.scoring import (  # noqa: E402
     decode,
     mean_or_nan,
     over_seeds,
-    without,
     without_common_options,
 )
 from tools.pages.pictures import psnr_of_first_image  # noqa: E402
@@ -205,30 +204,6 @@ def draw_operators(path):
     # Both panels of networks have the same solvers.
     for axis in axes[1:]:
         axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-
-
-def draw_over_training(results, path):
-    """PSNR of each solver over the seconds that its training took, with n_steps.
-
-    Their names have n_steps: it is not the default.
-    """
-    names = results["solver_name"]
-    results = results.assign(
-        n_steps=names.str.extract(r"n_steps=(\d+)")[0],
-        solver=[without(name, "n_steps") for name in names],
-    )
-    figure, axis = plt.subplots(figsize=(6, 3.4), layout="constrained")
-    for solver, runs in results.sort_values("fit_time").groupby("solver"):
-        axis.semilogx(runs["fit_time"], runs["psnr"], marker="o", label=solver)
-        for seconds, psnr, steps in zip(
-            runs["fit_time"], runs["psnr"], runs["n_steps"]
-        ):
-            axis.annotate(steps, (seconds, psnr), fontsize=7, va="bottom")
-    axis.set(xlabel="seconds of training", ylabel="PSNR (dB)")
-    axis.grid(alpha=0.3)
-    axis.legend(fontsize=8)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
