@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from tools.build_figures import draw_operators, draw_sweeps, swept
+from tools.build_figures import PICTURES, draw_operators, draw_sweeps, read, swept
 
 ROWS = [
     # problem, n_angles, told_noise, noise, psnr
@@ -96,3 +96,11 @@ def test_what_operators_teach_is_drawn_in_their_order_with_one_for_each_last(
     assert list(right.lines[0].get_xdata()) == [1, 5]
     assert list(right.lines[0].get_ydata()) == [0.4, 0.9]
     plt.gcf().clear()
+
+
+@pytest.mark.parametrize("results", PICTURES.values())
+def test_all_solvers_of_a_figure_have_pictures_of_all_its_problems(results):
+    rows = read(results)
+    shown = rows[rows["truth"].notna()]
+    counts = shown.groupby("solver_name")["dataset_name"].nunique()
+    assert len(counts) > 1 and counts.nunique() == 1
